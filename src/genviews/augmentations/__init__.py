@@ -1,0 +1,6 @@
+"""Image transforms T_x: images -> images, batched, random for each sample by itself, differentiable."""
+
+from .augmentation import RECIPES, Augmentation, Recipe, available, create
+from .geometry import AffineRanges
+
+__all__ = ["RECIPES", "AffineRanges", "Augmentation", "Recipe", "available", "create"]

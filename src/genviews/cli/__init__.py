@@ -1,0 +1,99 @@
+"""The command line: `genviews VERB`, each verb a typed function whose signature makes its options."""
+
+import argparse
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..errors import GenviewsError, OptionError
+
+VERBS = {
+    "quickstart": "the main job in one command: navigator, pairs, encoders, probes, a page of pictures",
+    "generator": "info | sample | train: what renders latents",
+    "navigator": "train: learns optimal positives in a generator's latent space",
+    "views": "render | export: pairs of images to disk",
+    "pretrain": "an encoder from real images, rendered pairs, or pairs rendered on the fly",
+    "evaluate": "linear | knn: probes of a frozen encoder",
+    "report": "the page of a run folder, again",
+}
+
+RUNS = {"quickstart", "generator train", "navigator train", "pretrain"}
+"""The commands that fill a run folder `out` and write their configuration there."""
+
+OVERVIEW = """usage: genviews VERB ...
+
+Contrastive representation learning with generative models.
+
+verbs:
+{verbs}
+
+examples:
+  genviews quickstart                                  the whole way on handwritten digits, in under 5 minutes
+  genviews quickstart --data mnist --generator G.pt    on your data and your generator
+  genviews generator info G.pt                         what a file is
+  genviews navigator train G.pt --out runs/navigator
+  genviews VERB --help                                 options and examples of a verb"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns 0, or 2 after printing one line about a bad input."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    if not args or args[0] in ("-h", "--help"):
+        print(OVERVIEW.format(verbs="\n".join(f"  {verb:<12}{what}" for verb, what in VERBS.items())))
+        return 0
+    try:
+        name, command, rest = _find(args)
+        _run(name, command, rest)
+    except GenviewsError as error:
+        print(f"genviews: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _find(args: list[str]) -> tuple[str, Callable[..., Any], list[str]]:
+    """The command that the first one or two words name, and the remaining arguments."""
+    verb, *rest = args
+    if verb not in VERBS:
+        raise OptionError(f"{verb!r} is no verb; choose from {', '.join(VERBS)}")
+    command = importlib.import_module(f".{verb}", __name__).COMMAND
+    if callable(command):
+        return verb, command, rest
+    if rest and rest[0] in command:
+        return f"{verb} {rest[0]}", command[rest[0]], rest[1:]
+    if rest and rest[0] in ("-h", "--help"):
+        width = max(map(len, command))
+        lines = [f"  genviews {verb} {sub:<{width}}  {(inspect.getdoc(run) or '').splitlines()[0]}" for sub, run in command.items()]
+        print("\n".join([f"usage: genviews {verb} COMMAND ...", "", *lines]))
+        raise SystemExit(0)
+    raise OptionError(f"{verb} takes one of {', '.join(command)}; got {rest[0] if rest else 'nothing'!r}")
+
+
+def _run(name: str, command: Callable[..., Any], args: list[str]) -> None:
+    """Parses by the command's signature, claims the run folder if there is one, and calls the command."""
+    from jsonargparse import ArgumentParser, DefaultHelpFormatter
+
+    from ..runs import claim
+
+    class Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
+        pass
+
+    parameters = inspect.signature(command).parameters
+    about = (inspect.getdoc(command) or "").split("\nArgs:")[0]
+    parser = ArgumentParser(prog=f"genviews {name}", description=about, formatter_class=Formatter, exit_on_error=False)
+    parser.add_argument("--config", action="config", help="YAML of options, as a run folder's config.yaml")
+    flags = {"resume"} & parameters.keys()
+    for flag in flags:
+        parser.add_argument(f"--{flag}", action="store_true", help="go on with the run in the folder, to the same result")
+    parser.add_function_arguments(command, as_positional=True, skip=flags)
+    try:
+        config = parser.parse_args(args)
+    except argparse.ArgumentError as error:
+        raise OptionError(f"{name}: {error}; see genviews {name} --help") from None
+    options = parser.instantiate_classes(config)
+    del options["config"]
+    if name in RUNS:
+        del config["config"], config["resume"]
+        claim(options.out, parser.dump(config, skip_validation=True), options.resume)
+    command(**options)

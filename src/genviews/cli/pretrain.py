@@ -1,0 +1,66 @@
+"""`genviews pretrain`."""
+
+from pathlib import Path
+from typing import Any
+
+from .. import data as datasets
+from .. import generators, latents
+from ..errors import OptionError
+from ..training import SimCLROptions
+from ..training import pretrain as pretrain_encoder
+from ..views import CopGenFolder, GeneratedViews, RealViews, RenderedViews, Store, Views
+
+
+def source(views: str, generator: str | None, transform: str | None, pairs: int, seed: int) -> Views:
+    """What `views` names: a store, a folder in COP-Gen's layout, "generated", or a data set."""
+    path = Path(views)
+    if views == "generated":
+        if generator is None:
+            raise OptionError("views are 'generated' but no generator is named; pass --generator")
+        moved = latents.load(transform) if transform else latents.Gaussian()
+        return GeneratedViews(generators.load(generator), moved, pairs, seed)
+    if (path / "store.json").exists():
+        return RenderedViews(Store(path), generators.load(generator) if generator else None)
+    if path.is_dir() and next(path.glob("train/*/*_anchor.*"), None):
+        return RenderedViews(CopGenFolder(path))
+    return RealViews(datasets.load(views).train)
+
+
+def pretrain(
+    views: str,
+    out: Path = Path("runs/encoder"),
+    resume: bool = False,
+    generator: str | None = None,
+    transform: str | None = None,
+    pairs: int = 100_000,
+    precision: str = "32-true",
+    devices: str = "auto",
+    workers: int = 0,
+    **options: Any,
+) -> None:
+    """Pretrains an encoder with SimCLR on real images, rendered pairs, or pairs rendered on the fly.
+
+    Examples:
+      genviews pretrain digits --image_size 16 --augmentation mnist
+      genviews pretrain runs/pairs --backbone resnet18-cifar --steps 10000 --out runs/encoder
+      genviews pretrain generated --generator G.pt --transform runs/navigator
+
+    Args:
+        views: A data set ("digits", "mnist", ..., an npz file, an image folder), a store by `views render`, a folder in COP-Gen's
+            layout, or "generated".
+        out: Run folder; the encoder is its model.safetensors and model.json.
+        resume: Go on with the run in `out`.
+        generator: For "generated" views and stores of latents.
+        transform: A navigator for "generated" views; Gaussian steps of std 0.2 if not given.
+        pairs: How many distinct "generated" pairs.
+        precision: Lightning's: 32-true, bf16-mixed, 16-mixed.
+        devices: Lightning's: auto, or how many.
+        workers: Loader processes.
+    """
+    settings = SimCLROptions(**options)
+    views_source = source(views, generator, transform, pairs, settings.seed)
+    pretrain_encoder(views_source, settings, out, resume, precision=precision, devices=devices, workers=workers)
+    print(out)
+
+
+COMMAND = pretrain

@@ -1,0 +1,6 @@
+"""Data sets by name or path; the built-in ones need no download."""
+
+from .images import ArrayImages, FileImages, Images, Splits
+from .loading import load
+
+__all__ = ["ArrayImages", "FileImages", "Images", "Splits", "load"]

@@ -1,0 +1,127 @@
+"""Image sets: batched access to uint8 images and their labels."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import torch
+import torchvision.transforms.v2.functional as TF
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from ..errors import DataError
+
+EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff"}
+
+
+class Images(Protocol):
+    """N images, read a batch at a time: `images[indices (B,)] -> (uint8 (B, C, H, W), int64 labels (B,))`; no label is -1."""
+
+    labels: Tensor
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]: ...
+
+
+class Splits(NamedTuple):
+    """A data set's training and test part."""
+
+    train: Images
+    test: Images
+
+
+@dataclass(frozen=True)
+class ArrayImages:
+    """Images in memory, uint8 (N, C, H, W)."""
+
+    images: Tensor
+    labels: Tensor
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
+            raise DataError(f"images are {self.images.dtype} {tuple(self.images.shape)}; they must be uint8 (N, C, H, W)")
+        if self.labels.shape != self.images.shape[:1]:
+            raise DataError(f"{len(self.images)} images have labels of shape {tuple(self.labels.shape)}; there must be one each")
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        return self.images[indices], self.labels[indices]
+
+    def resized(self, size: int) -> "ArrayImages":
+        """The same set at size x size pixels (antialiased bilinear)."""
+        if self.image_shape[1:] == (size, size):
+            return self
+        return ArrayImages(TF.resize(self.images, [size, size], antialias=True), self.labels, self.class_names)
+
+    def subset(self, indices: Tensor) -> "ArrayImages":
+        return ArrayImages(self.images[indices], self.labels[indices], self.class_names)
+
+
+@dataclass(frozen=True)
+class FileImages:
+    """Image files, decoded when asked for, resized on the short side and cropped to the centre square.
+
+    Args:
+        paths: The files.
+        labels: int64 (N,).
+        class_names: Name of each label.
+        image_shape: (C, H, W) with H = W and C of 1 (grey) or 3 (RGB).
+    """
+
+    paths: Sequence[Path]
+    labels: Tensor
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        with ThreadPoolExecutor(min(8, max(1, len(indices)))) as pool:
+            images = list(pool.map(lambda i: read_image(self.paths[i], self.image_shape), indices.tolist()))
+        return torch.stack(images), self.labels[indices]
+
+
+def read_image(path: Path, image_shape: tuple[int, int, int]) -> Tensor:
+    """Decodes one file to uint8 (C, size, size).
+
+    Raises:
+        DataError: If the file cannot be decoded; names it.
+    """
+    channels, size, _ = image_shape
+    try:
+        with Image.open(path) as image:
+            pixels = TF.pil_to_tensor(image.convert("L" if channels == 1 else "RGB"))
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as an image ({error}); remove it or pass on_bad_file=skip") from None
+    if pixels.shape[1:] != (size, size):
+        pixels = TF.center_crop(TF.resize(pixels, [size], antialias=True), [size, size])
+    return pixels
+
+
+def find_unreadable(paths: Sequence[Path]) -> list[Path]:
+    """The files that do not decode, checked in parallel."""
+
+    def broken(path: Path) -> bool:
+        try:
+            with Image.open(path) as image:
+                image.load()
+        except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+            return True
+        return False
+
+    with ThreadPoolExecutor() as pool:
+        return [path for path, bad in zip(paths, pool.map(broken, paths), strict=True) if bad]

@@ -1,0 +1,177 @@
+"""Data sets by name or path."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+from torchvision import datasets
+
+from ..errors import DataError, OptionError
+from .images import EXTENSIONS, ArrayImages, FileImages, Splits, find_unreadable
+
+BadFile = Literal["error", "skip"]
+
+
+def _hold_out(labels: np.ndarray, size: int) -> tuple[Tensor, Tensor]:
+    """The fixed split of a set that comes without one: stratified where labels allow, the same on every machine."""
+    counts = np.unique(labels, return_counts=True)[1]
+    stratify = labels if len(counts) > 1 and counts.min() >= 2 and size >= len(counts) else None
+    train, test = train_test_split(np.arange(len(labels)), test_size=size, random_state=0, stratify=stratify)
+    return torch.as_tensor(np.sort(train)), torch.as_tensor(np.sort(test))
+
+
+def digits() -> Splits:
+    """scikit-learn's handwritten digits (UCI, 8x8, 16 grey levels): 1,437 training and 360 test images, nothing downloaded."""
+    bunch = load_digits()
+    images = torch.as_tensor((bunch.images * 255 / 16).round()).to(torch.uint8)[:, None]
+    whole = ArrayImages(images, torch.as_tensor(bunch.target).long(), tuple("0123456789"))
+    train, test = _hold_out(bunch.target, 360)
+    return Splits(whole.subset(train), whole.subset(test))
+
+
+def _torchvision(name: str, kind: Callable, root: Path) -> Splits:
+    """One of torchvision's small image sets, downloaded into `root` if it is not there."""
+
+    def split(train: bool) -> ArrayImages:
+        try:
+            source = kind(root, train=train, download=True)
+        except Exception as error:
+            raise DataError(f"{name} is neither in {root} nor could it be downloaded ({error}); pass the path of an npz or folder") from None
+        images = torch.as_tensor(np.asarray(source.data))
+        images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+        return ArrayImages(images, torch.as_tensor(source.targets).long(), tuple(map(str, source.classes)))
+
+    return Splits(split(True), split(False))
+
+
+TORCHVISION = {
+    "mnist": datasets.MNIST,
+    "fashion-mnist": datasets.FashionMNIST,
+    "cifar10": datasets.CIFAR10,
+    "cifar100": datasets.CIFAR100,
+}
+
+
+def npz(path: Path) -> Splits:
+    """An npz file of `images_train, labels_train, images_test, labels_test` or of `images[, labels]` (then a fifth is held out).
+
+    Images are uint8 (N, H, W) or (N, H, W, C); `class_names` is optional; nothing pickled is read.
+
+    Raises:
+        DataError: If the file is not npz, truncated, or lacks the arrays.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except Exception as error:
+        raise DataError(f"{path} cannot be read as npz ({error}); save it with numpy.savez(images=..., labels=...)") from None
+
+    def part(images: np.ndarray, labels: np.ndarray | None) -> ArrayImages:
+        if images.dtype != np.uint8 or images.ndim not in (3, 4):
+            raise DataError(f"{path}: images are {images.dtype} {images.shape}; they must be uint8 (N, H, W) or (N, H, W, C)")
+        pixels = torch.as_tensor(images)
+        pixels = pixels[:, None] if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2).contiguous()
+        target = torch.full((len(pixels),), -1) if labels is None else torch.as_tensor(labels).long()
+        names = arrays.get("class_names", np.arange(int(target.max()) + 1 if len(target) else 0))
+        return ArrayImages(pixels, target, tuple(map(str, names.tolist())))
+
+    if "images_train" in arrays and "images_test" in arrays:
+        return Splits(
+            part(arrays["images_train"], arrays.get("labels_train")), part(arrays["images_test"], arrays.get("labels_test"))
+        )
+    if "images" not in arrays:
+        raise DataError(f"{path} holds {sorted(arrays)}; it needs images_train and images_test, or images")
+    whole = part(arrays["images"], arrays.get("labels"))
+    train, test = _hold_out(whole.labels.numpy(), max(1, len(whole) // 5))
+    return Splits(whole.subset(train), whole.subset(test))
+
+
+def _files(folder: Path, on_bad_file: BadFile) -> tuple[list[Path], list[int], list[str]]:
+    """The images below a folder; its subfolders, sorted by name, are the classes."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and path.is_file())
+    if not paths:
+        raise DataError(f"{folder} holds no image ({', '.join(sorted(EXTENSIONS))}); point --data to a folder of images or an npz file")
+    bad = set(find_unreadable(paths))
+    if bad and on_bad_file == "error":
+        raise DataError(f"{min(bad)} cannot be read as an image ({len(bad)} such file(s)); remove it or pass on_bad_file=skip")
+    for path in sorted(bad):
+        warnings.warn(f"skipped {path}: it cannot be read as an image", stacklevel=2)
+    paths = [path for path in paths if path not in bad]
+    classes = sorted({path.relative_to(folder).parts[0] for path in paths if path.parent != folder})
+    labels = [classes.index(path.relative_to(folder).parts[0]) if path.parent != folder else -1 for path in paths]
+    return paths, labels, classes
+
+
+def image_folder(folder: Path, image_size: int | None, on_bad_file: BadFile = "error") -> Splits:
+    """A folder of images: class subfolders, or images alone; with `train` and `test` (or `val`, `validation`) folders if it is split.
+
+    Args:
+        folder: Where.
+        image_size: Side in pixels; the first image's short side if None. Images are resized on the short side and centre-cropped.
+        on_bad_file: "error" refuses an unreadable file, "skip" leaves it out with a warning that names it.
+
+    Returns:
+        Grey images if the first is grey, else RGB; without a test folder, a fixed fifth is held out.
+    """
+    held_out = next((folder / name for name in ("test", "val", "validation") if (folder / name).is_dir()), None)
+    split = (folder / "train").is_dir() and held_out is not None
+    paths, labels, classes = _files(folder / "train" if split else folder, on_bad_file)
+    with Image.open(paths[0]) as first:
+        channels, side = (1 if first.mode in ("1", "L", "I", "F", "I;16") else 3), image_size or min(first.size)
+
+    def part(paths: list[Path], labels: list[int]) -> FileImages:
+        return FileImages(paths, torch.tensor(labels), tuple(classes), (channels, side, side))
+
+    if split and held_out is not None:
+        test_paths, test_labels, test_classes = _files(held_out, on_bad_file)
+        if test_classes != classes:
+            raise DataError(f"{held_out} has classes {test_classes[:5]}..., {folder / 'train'} has {classes[:5]}...; they must agree")
+        return Splits(part(paths, labels), part(test_paths, test_labels))
+    train, test = _hold_out(np.asarray(labels), max(1, len(paths) // 5))
+    return Splits(*(part([paths[i] for i in rows], [labels[i] for i in rows]) for rows in (train.tolist(), test.tolist())))
+
+
+def load(
+    name: str | Path,
+    image_size: int | None = None,
+    root: Path | str = "~/.cache/genviews",
+    on_bad_file: BadFile = "error",
+) -> Splits:
+    """Loads a data set.
+
+    Args:
+        name: "digits" (built in), "mnist", "fashion-mnist", "cifar10", "cifar100" (torchvision's), an npz file, or an image folder.
+        image_size: Resize to this many pixels a side; None keeps the size.
+        root: Where torchvision's sets lie or are downloaded to.
+        on_bad_file: What to do with an unreadable file of a folder: "error" or "skip".
+
+    Returns:
+        Splits(train, test) of batch-indexed uint8 images with labels.
+
+    Raises:
+        OptionError: If the name is none of these.
+        DataError: If the data cannot be read.
+    """
+    path = Path(name).expanduser()
+    if str(name) == "digits":
+        splits = digits()
+    elif str(name) in TORCHVISION:
+        splits = _torchvision(str(name), TORCHVISION[str(name)], Path(root).expanduser())
+    elif path.is_dir():
+        return image_folder(path, image_size, on_bad_file)
+    elif path.suffix == ".npz" and path.is_file():
+        splits = npz(path)
+    else:
+        raise OptionError(
+            f"data {str(name)!r} is neither {', '.join(['digits', *TORCHVISION])} nor an npz file or image folder that exists"
+        )
+    if image_size is None:
+        return splits
+    return Splits(*(part.resized(image_size) for part in splits if isinstance(part, ArrayImages)))

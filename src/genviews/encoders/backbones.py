@@ -1,0 +1,88 @@
+"""Backbones: images (B, C, H, W) in [0, 1] -> representations (B, D)."""
+
+from typing import Any
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import OptionError
+
+MEAN, STD = {1: [0.449], 3: [0.485, 0.456, 0.406]}, {1: [0.226], 3: [0.229, 0.224, 0.225]}
+
+
+def conv_small(in_channels: int, width: int = 32) -> nn.Sequential:
+    """Three 3x3 stride-2 convolutions (width, 2 width, 4 width channels) with BatchNorm and ReLU, averaged: for 8-32 px."""
+    layers: list[nn.Module] = []
+    for into, out in ((in_channels, width), (width, 2 * width), (2 * width, 4 * width)):
+        layers += [nn.Conv2d(into, out, 3, 2, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def timm_backbone(name: str, in_channels: int) -> nn.Module:
+    """Any timm model without its classifier; "<resnet>-cifar" has a 3x3 stride-1 stem and no max-pool, for 32 px (He et al. 2016)."""
+    base, cifar = name.removesuffix("-cifar"), name.endswith("-cifar")
+    try:
+        model = timm.create_model(base, pretrained=False, num_classes=0, in_chans=in_channels)
+    except RuntimeError:
+        near = ", ".join(timm.list_models(f"*{base.split('_')[0]}*")[:5]) or "see timm.list_models()"
+        raise OptionError(f"backbone {name!r} is neither conv-small nor a timm model; did you mean: {near}?") from None
+    if cifar:
+        if not hasattr(model, "maxpool"):
+            raise OptionError(f"backbone {name!r}: only timm's ResNets have a -cifar form")
+        model.conv1 = nn.Conv2d(in_channels, model.conv1.out_channels, 3, 1, 1, bias=False)
+        model.maxpool = nn.Identity()
+    return model
+
+
+class Encoder(nn.Module):
+    """f: normalises images, then runs the backbone.
+
+    Args:
+        backbone: "conv-small", "<timm ResNet>-cifar", or any timm name.
+        in_channels: C of the images.
+        image_size: Side of the images it is made for; others are resized to it. None takes them as they come.
+        options: Further arguments of the backbone (`width` of conv-small).
+
+    Attributes:
+        num_features: D, the size of a representation.
+    """
+
+    def __init__(self, backbone: str = "conv-small", in_channels: int = 3, image_size: int | None = None, **options: Any):
+        super().__init__()
+        self.config = {"backbone": backbone, "in_channels": in_channels, "image_size": image_size, **options}
+        self.image_size = image_size
+        if backbone == "conv-small":
+            self.backbone: nn.Module = conv_small(in_channels, **options)
+        else:
+            self.backbone = timm_backbone(backbone, in_channels, **options)
+        mean, std = MEAN.get(in_channels, [0.5] * in_channels), STD.get(in_channels, [0.25] * in_channels)
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
+        self.num_features = self._count_features(in_channels)
+
+    @torch.no_grad()
+    def _count_features(self, in_channels: int) -> int:
+        declared = getattr(self.backbone, "num_features", None)
+        if isinstance(declared, int):
+            return declared
+        was_training = self.backbone.training
+        features = self.backbone.eval()(torch.zeros(1, in_channels, 32, 32)).shape[1]
+        self.backbone.train(was_training)
+        return features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) in [0, 1] -> (B, num_features)."""
+        if self.image_size and images.shape[-2:] != (self.image_size, self.image_size):
+            images = F.interpolate(images, size=(self.image_size, self.image_size), mode="bilinear", antialias=True)
+        return self.backbone((images - self.mean) / self.std)
+
+
+def projector(in_features: int, hidden: int | None = None, out_features: int = 128, layers: int = 2) -> nn.Sequential:
+    """The projection head: `layers` Linear layers with ReLU between them (SimCLR's MLP is 2), (B, in_features) -> (B, out_features)."""
+    widths = [in_features, *[hidden or in_features] * (layers - 1), out_features]
+    head: list[nn.Module] = []
+    for into, out in zip(widths, widths[1:], strict=False):
+        head += [nn.Linear(into, out), nn.ReLU()]
+    return nn.Sequential(*head[:-1])

@@ -1,0 +1,33 @@
+"""Errors a user can act on: each message names the value, the place and the remedy."""
+
+
+class GenviewsError(Exception):
+    """Base of every error raised for bad input; the command line prints it as one line and exits with 2."""
+
+
+class CheckpointError(GenviewsError):
+    """A checkpoint that is missing, empty, truncated, or of no known family."""
+
+
+class UnsafeFileError(CheckpointError):
+    """A file that would execute code when read."""
+
+
+class ShapeError(GenviewsError, ValueError):
+    """A tensor whose shape does not fit where it enters."""
+
+
+class DataError(GenviewsError, ValueError):
+    """A data set that cannot be read or does not hold what a protocol needs."""
+
+
+class OptionError(GenviewsError, ValueError):
+    """An option whose value is unknown or impossible."""
+
+
+class RunError(GenviewsError):
+    """A run folder that holds another run, or a run that cannot be resumed."""
+
+
+class NonFiniteError(GenviewsError, ArithmeticError):
+    """A loss that became NaN or infinite."""

@@ -1,0 +1,48 @@
+"""A fully connected GAN generator saved as the bare state dict of its nn.Sequential (csinva/gan-vae-pretrained-pytorch)."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..errors import OptionError
+from .base import Generator, Parts
+
+
+class MLPGAN(Generator):
+    """Linear layers with ReLU between them and tanh at the end.
+
+    Args:
+        widths: Sizes from the latent to the flattened image.
+        image_shape: (C, H, W); None for a square grey image.
+    """
+
+    def __init__(self, widths: Sequence[int] = (64, 256, 256, 784), image_shape: tuple[int, int, int] | None = None):
+        super().__init__()
+        side = math.isqrt(widths[-1])
+        channels, height, width = image_shape or (1, side, side)
+        self.image_shape = (channels, height, width)
+        if math.prod(self.image_shape) != widths[-1]:
+            raise OptionError(
+                f"image_shape {self.image_shape} is not {widths[-1]} numbers, the generator's output; give image_shape"
+            )
+        self.latent_dim = widths[0]
+        self.config = {"widths": list(widths), "image_shape": self.image_shape}
+        layers = [layer for sizes in pairwise(widths) for layer in (nn.Linear(*sizes), nn.ReLU())]
+        self.net = nn.Sequential(*layers[:-1])
+
+    @classmethod
+    def recognise(cls, content: Any) -> Parts | None:
+        depth = len(content) // 2 if isinstance(content, dict) else 0
+        if depth < 2 or content.keys() != {f"{2 * i}.{name}" for i in range(depth) for name in ("weight", "bias")}:
+            return None
+        weights = [content[f"{2 * i}.weight"] for i in range(depth)]
+        if any(weight.ndim != 2 for weight in weights):
+            return None
+        widths = [weights[0].shape[1], *(len(weight) for weight in weights)]
+        return {"widths": widths}, {f"net.{name}": tensor for name, tensor in content.items()}
+
+    def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
+        return (self.net(latents).tanh().unflatten(1, self.image_shape) + 1) / 2

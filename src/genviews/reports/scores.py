@@ -1,0 +1,94 @@
+"""Accuracies of rows under probes over seeds, and what they say beyond noise."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student_t
+
+from ..errors import RunError
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The accuracies of the probes that have finished.
+
+    Attributes:
+        rows: Row -> its title, in order.
+        probes: Probe -> its title, in order.
+        cells: (row, probe) -> seed -> metric ("top1", "top5") -> accuracy in [0, 1], NaN if it was not measured.
+    """
+
+    rows: dict[str, str]
+    probes: dict[str, str]
+    cells: dict[tuple[str, str], dict[int, dict[str, float]]]
+
+    @classmethod
+    def read(cls, results: dict[str, Any], path: Path) -> "Scores":
+        """Takes the rows, probes and cells of a run's results, read from `path`.
+
+        Raises:
+            RunError: If they are garbled.
+        """
+        cells: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
+        try:
+            rows = {row: results.get("row_titles", {}).get(row, row) for row in results["rows"]}
+            probes = {probe: results.get("probe_titles", {}).get(probe, probe) for probe in results["probes"]}
+            for cell in results["cells"]:
+                if cell["row"] not in rows or cell["probe"] not in probes:
+                    raise ValueError(f"a cell of row {cell['row']!r}, probe {cell['probe']!r}, which are not listed")
+                top5 = math.nan if cell.get("top5") is None else float(cell["top5"])
+                cells.setdefault((cell["row"], cell["probe"]), {})[cell["seed"]] = {"top1": float(cell["top1"]), "top5": top5}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{path} holds garbled scores ({error!r}); resume the run to have it written again") from None
+        return cls(rows, probes, cells)
+
+    def percent(self, row: str, probe: str, metric: str = "top1") -> Values:
+        """The accuracies in percent, (seeds,), of those seeds that have one."""
+        values = 100 * np.array([cell[metric] for cell in self.cells.get((row, probe), {}).values()])
+        return values[np.isfinite(values)]
+
+    def gain(self, row: str, probe: str, baseline: str) -> Values:
+        """Top-1 of `row` minus top-1 of `baseline` in points, (seeds,), of those seeds that have both."""
+        ours, theirs = self.cells.get((row, probe), {}), self.cells.get((baseline, probe), {})
+        return 100 * np.array([ours[seed]["top1"] - theirs[seed]["top1"] for seed in ours if seed in theirs])
+
+
+def interval(values: Values) -> tuple[float, float]:
+    """The 95% confidence interval of the mean of two values or more, by Student's t."""
+    reach = student_t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+    return values.mean() - reach, values.mean() + reach
+
+
+def beyond_noise(values: Values) -> bool:
+    """Whether `interval` leaves out zero; fewer than two values never are."""
+    if len(values) < 2:
+        return False
+    low, high = interval(values)
+    return low > 0 or high < 0
+
+
+def mean_std(values: Values, sign: bool = False) -> str:
+    """'91.2 ± 0.4' (ddof 1), '91.2' for one value, a dash for none; with `sign`, '+91.2 ± 0.4'."""
+    if not len(values):
+        return "\N{EN DASH}"
+    mean = signed(values.mean()) if sign else f"{values.mean():.1f}"
+    return f"{mean} ± {values.std(ddof=1):.1f}" if len(values) > 1 else mean
+
+
+def signed(value: float) -> str:
+    """'+1.8', with a typographic minus."""
+    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def as_text(scores: Scores) -> str:
+    """The table as a terminal shows it: a line a row, mean ± std over seeds of the top-1 accuracy in percent."""
+    lines = [["top-1, %", *scores.probes.values()]]
+    lines += [[title, *(mean_std(scores.percent(row, probe)) for probe in scores.probes)] for row, title in scores.rows.items()]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)

@@ -1,0 +1,21 @@
+"""What learns: one LightningModule a file, each `training_step` the paper's algorithm."""
+
+from .cop_gen import COPGen, NavigatorOptions, NavigatorRun, train_navigator, untrained
+from .fit import fit
+from .generators import GeneratorOptions, train_generator
+from .simclr import PAPER, SimCLR, SimCLROptions, pretrain
+
+__all__ = [
+    "PAPER",
+    "COPGen",
+    "GeneratorOptions",
+    "NavigatorOptions",
+    "NavigatorRun",
+    "SimCLR",
+    "SimCLROptions",
+    "fit",
+    "pretrain",
+    "train_generator",
+    "train_navigator",
+    "untrained",
+]

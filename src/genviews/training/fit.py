@@ -1,0 +1,233 @@
+"""How anything here trains: batches that are a function of the step, on Lightning, resumable to the same result."""
+
+import csv
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+from tqdm import tqdm
+
+from ..errors import GenviewsError, NonFiniteError, OptionError, RunError
+from ..randomness import sample_seeds
+from ..views.sources import Views
+
+logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+warnings.filterwarnings("ignore", module="lightning")
+
+
+@dataclass(frozen=True)
+class Batches(Dataset):
+    """Step -> (what the source fetched, a seed a sample): sample b of step s is the same on any number of ranks and workers.
+
+    Args:
+        source: Where the samples come from.
+        batch_size: Of the global batch, over all ranks.
+        seed: Of the order and of the samples' seeds.
+        rank: This process's share is every `world_size`-th sample, from `rank` on.
+        world_size: Number of processes.
+    """
+
+    source: Views
+    batch_size: int
+    seed: int
+    rank: int = 0
+    world_size: int = 1
+
+    def __getitem__(self, step: int) -> tuple[tuple[Tensor, ...], Tensor]:
+        count, batch = len(self.source), self.batch_size
+        epoch, position = divmod(step, count // batch)
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(int(sample_seeds(self.seed, torch.tensor([epoch])))))
+        mine = torch.arange(self.rank, batch, self.world_size)
+        return self.source[order[position * batch + mine]], sample_seeds(self.seed, step * batch + mine)
+
+
+class Steps(Sampler[int]):
+    """The steps still to be done."""
+
+    def __init__(self, start: int, stop: int):
+        self.start, self.stop = start, stop
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.start, self.stop))
+
+    def __len__(self) -> int:
+        return self.stop
+
+
+@dataclass
+class Loader(L.LightningDataModule):
+    """The batches of the steps `start` to `stop` for whatever rank asks."""
+
+    source: Views
+    batch_size: int
+    seed: int
+    start: int
+    stop: int
+    workers: int
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def train_dataloader(self) -> DataLoader:
+        trainer = self.trainer
+        rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        batches = Batches(self.source, self.batch_size, self.seed, rank, world_size)
+        return DataLoader(batches, batch_size=None, sampler=Steps(self.start, self.stop), num_workers=self.workers)
+
+
+class Learner(L.LightningModule):
+    """A LightningModule whose frozen parts (`frozen_parts`) move with it but stay out of its checkpoints."""
+
+    frozen_parts: tuple[str, ...] = ()
+    strict_loading = False
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        weights = checkpoint["state_dict"]
+        for key in [key for key in weights if key.split(".")[0] in self.frozen_parts]:
+            del weights[key]
+
+
+class History(Callback):
+    """Keeps what the module logs every `every` steps, in the checkpoint and as `metrics.csv`."""
+
+    def __init__(self, every: int, path: Path | None):
+        self.every, self.path = every, path
+        self.rows: list[dict[str, float]] = []
+        self.steps = 0
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
+        self.steps = trainer.global_step
+        if trainer.global_step % self.every == 0:
+            self.rows.append({"step": trainer.global_step} | {k: float(v) for k, v in trainer.callback_metrics.items()})
+
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if self.path and trainer.is_global_zero:
+            columns = list(dict.fromkeys(key for row in self.rows for key in row))
+            with self.path.open("w", newline="") as file:
+                writer = csv.DictWriter(file, columns)
+                writer.writeheader()
+                writer.writerows(self.rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]
+
+
+class Progress(Callback):
+    """One line: what trains, how far, how fast, the loss."""
+
+    def __init__(self, description: str, steps: int):
+        self.description, self.steps = description, steps
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.bar = tqdm(
+            total=self.steps, initial=trainer.global_step, desc=self.description, unit="step", disable=not trainer.is_global_zero
+        )
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, *_: Any) -> None:
+        self.bar.update(trainer.global_step - self.bar.n)
+        if trainer.global_step % 20 == 0 and "loss" in trainer.callback_metrics:
+            self.bar.set_postfix(loss=f"{float(trainer.callback_metrics['loss']):.3f}", refresh=False)
+
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.bar.close()
+
+
+class FiniteLoss(Callback):
+    """Stops before a NaN or infinite loss reaches the weights."""
+
+    def __init__(self, checkpoints: Path | None):
+        self.checkpoints = checkpoints
+
+    def on_before_backward(self, trainer: L.Trainer, module: L.LightningModule, loss: Tensor) -> None:
+        if not torch.isfinite(loss):
+            kept = f"the last good checkpoint is in {self.checkpoints}" if self.checkpoints else "nothing was saved"
+            raise NonFiniteError(f"the loss became {float(loss)} at step {trainer.global_step}; {kept}; lower the learning rate")
+
+
+def fit(
+    module: Learner,
+    source: Views,
+    *,
+    steps: int,
+    batch_size: int,
+    seed: int = 0,
+    out: Path | None = None,
+    resume: bool = False,
+    description: str = "training",
+    callbacks: Sequence[Callback] = (),
+    log_every: int = 10,
+    checkpoint_every: int = 200,
+    workers: int = 0,
+    precision: Any = "32-true",
+    devices: Any = "auto",
+    accelerator: str = "auto",
+    accumulate: int = 1,
+) -> History:
+    """Runs `module.training_step` for `steps` steps.
+
+    Args:
+        module: What learns; its step receives `(fetched, seeds)` of `Batches`.
+        source: Where the samples come from.
+        steps: Optimiser steps.
+        batch_size: Of the global batch.
+        seed: Of the order and of every sample's randomness.
+        out: Folder for `metrics.csv` and `checkpoints/`; None keeps nothing.
+        resume: Go on from the last checkpoint in `out`, to the result of the uninterrupted run.
+        description: For the progress bar.
+        callbacks: More of them.
+        log_every: Steps between rows of the history.
+        checkpoint_every: Steps between checkpoints.
+        workers: Loader processes.
+        precision: Lightning's: "32-true", "bf16-mixed", "16-mixed".
+        devices: Lightning's.
+        accelerator: Lightning's.
+
+    Returns:
+        The logged history.
+
+    Raises:
+        OptionError: If the batch is larger than the source.
+        NonFiniteError: If the loss is NaN or infinite.
+    """
+    if not 0 < batch_size <= len(source):
+        raise OptionError(f"batch_size is {batch_size}; with {len(source)} samples it must be between 1 and {len(source)}")
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+    folder = out / "checkpoints" if out else None
+    last = folder / "last.ckpt" if folder else None
+    start = 0
+    if resume and last and last.exists():
+        start = torch.load(last, map_location="cpu", weights_only=True)["global_step"]
+    history = History(log_every, out / "metrics.csv" if out else None)
+    extra: list[Callback] = [Progress(description, steps), FiniteLoss(folder), *callbacks, history]
+    if folder:
+        extra.append(ModelCheckpoint(folder, filename="last", every_n_train_steps=checkpoint_every, enable_version_counter=False))
+    trainer = L.Trainer(
+        max_steps=steps,
+        max_epochs=-1,
+        accelerator=accelerator,
+        devices=devices,
+        precision=precision,
+        callbacks=extra,
+        logger=False,
+        enable_checkpointing=folder is not None,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        log_every_n_steps=log_every,
+    )
+    loader = Loader(source, batch_size, seed, start, steps, workers)
+    trainer.fit(module, datamodule=loader, ckpt_path=last if start else None, weights_only=True)
+    return history

@@ -1,0 +1,101 @@
+"""Judges of semantic consistency: how alike are two images, without labels."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import timm
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .. import encoders
+from ..errors import OptionError
+from ..generators.base import Generator
+from ..latents.transforms import Identity
+from ..randomness import derive
+from ..views.sources import GeneratedViews
+from .simclr import SimCLROptions, pretrain
+
+Judge = Callable[[Tensor, Tensor], Tensor]
+"""(B, C, H, W), (B, C, H, W) -> similarity (B,), higher for images more alike."""
+
+
+def by_features(features: nn.Module) -> Judge:
+    """The cosine of two images' features."""
+    features = features.eval().requires_grad_(False)
+    return lambda first, second: F.cosine_similarity(features(first), features(second))
+
+
+def by_lpips(network: str = "alex") -> Judge:
+    """Minus the LPIPS distance (Zhang et al. 2018) of torchmetrics; its backbone's weights are torchvision's, downloaded once."""
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    metric = LearnedPerceptualImagePatchSimilarity(net_type=network, reduction="none", normalize=True).eval()
+
+    def rgb(images: Tensor) -> Tensor:
+        images = F.interpolate(images.clamp(0, 1), size=64, mode="bilinear") if images.shape[-1] < 64 else images.clamp(0, 1)
+        return images.expand(-1, 3, -1, -1)
+
+    return lambda first, second: -metric.net(rgb(first), rgb(second), normalize=True).flatten()
+
+
+def by_samples(generator: Generator, options: SimCLROptions, out: Path | None = None) -> Judge:
+    """Features of an encoder pretrained on G's own samples with T_x alone: a judge made from nothing but the generator.
+
+    Args:
+        generator: G.
+        options: Of the pretraining.
+        out: Keeps the encoder here; one that is here already is used as it is.
+    """
+    if out and (out / "model.json").exists():
+        return by_features(encoders.load(out))
+    views = GeneratedViews(generator, Identity(), count=options.steps * options.batch_size, seed=options.seed)
+    return by_features(pretrain(views, options, out, description="judge"))
+
+
+def by_timm(name: str) -> Judge:
+    """Features of a timm model with its published weights (CLIP's image towers among them), which timm downloads once."""
+    model = timm.create_model(name, pretrained=True, num_classes=0).eval().requires_grad_(False)
+    size = model.pretrained_cfg["input_size"][1:]
+    mean, std = (torch.tensor(model.pretrained_cfg[key]).view(-1, 1, 1) for key in ("mean", "std"))
+
+    def features(images: Tensor) -> Tensor:
+        images = F.interpolate(images.clamp(0, 1), size=size, mode="bilinear").expand(-1, 3, -1, -1)
+        return model.to(images.device)((images - mean.to(images)) / std.to(images))
+
+    return lambda first, second: F.cosine_similarity(features(first), features(second))
+
+
+def create(name: str, generator: Generator, options: SimCLROptions, out: Path | None = None) -> Judge | None:
+    """The judge that a name stands for: "samples", "lpips", "none", or a timm model.
+
+    Raises:
+        OptionError: If timm has no such model.
+    """
+    if name == "none":
+        return None
+    if name == "samples":
+        return by_samples(generator, options, out)
+    if name == "lpips":
+        return by_lpips()
+    if not timm.is_model(name):
+        raise OptionError(f"judge {name!r} is unknown; choose samples, lpips, none, or a model of timm.list_models(pretrained=True)")
+    return by_timm(name)
+
+
+def calibrate(judge: Judge, anchors: Tensor, augment: nn.Module, seeds: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """Scales a judge so that 0 is an unrelated sample and 1 an augmented view of the same image.
+
+    Args:
+        judge: Any similarity.
+        anchors: (B, C, H, W).
+        augment: T_x.
+        seeds: int64 (B,), of the augmentation.
+
+    Returns:
+        The mean consistency of two batches of images, a scalar.
+    """
+    unrelated = judge(anchors, anchors.roll(1, 0)).mean()
+    same = judge(augment(anchors, derive(seeds, 1)), augment(anchors, derive(seeds, 2))).mean()
+    return lambda first, second: (judge(first, second).mean() - unrelated) / (same - unrelated)

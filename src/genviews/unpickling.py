@@ -1,0 +1,239 @@
+"""An unpickler that runs nothing of the file it reads.
+
+A pickle is a program. Here every instruction of it that could call something is replaced: an object of an unknown class becomes
+an `Inert` holder of its state, a call of anything but the rebuilders listed in `_CALLS` is refused.
+"""
+
+import io
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import IO, Any, ClassVar, NoReturn
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import CheckpointError, UnsafeFileError
+
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+"""The first pickle of a file by torch.save before PyTorch 1.6."""
+
+
+@dataclass(frozen=True)
+class Global:
+    """A class or function that a file names, "module.name"; it is never imported and never called."""
+
+    origin: str
+
+
+@dataclass(eq=False)
+class Inert:
+    """An object of a class that is not run.
+
+    Attributes:
+        origin: Its class, "module.name".
+        args: What its constructor would have been given.
+        state: What its `__setstate__` would have been given; for a module its attributes.
+        items: What would have been set as its items, for a subclass of dict.
+    """
+
+    origin: str
+    args: tuple[Any, ...] = ()
+    state: Any = None
+    items: dict[Any, Any] = field(default_factory=dict)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.items[key] = value
+
+
+def read(file: IO[bytes]) -> Any:
+    """The content of an open file by torch.save, of today's format or that before PyTorch 1.6, or of a plain pickle.
+
+    Raises:
+        UnsafeFileError: If it would call something.
+        Exception: Anything, if it is truncated or no such file.
+    """
+    if zipfile.is_zipfile(file):
+        return _read_zip(file)
+    file.seek(0)
+    content = Unpickler(file).load()
+    return _read_legacy(file) if type(content) is int and content == _LEGACY_MAGIC else content
+
+
+def _read_zip(file: IO[bytes]) -> Any:
+    with zipfile.ZipFile(file) as archive:
+        pickled = next((name for name in archive.namelist() if name.endswith("/data.pkl")), None)
+        if pickled is None:
+            raise CheckpointError("a zip file without a data.pkl")
+        folder = pickled.removesuffix("data.pkl")
+        return Unpickler(archive.open(pickled), lambda key, size: bytearray(archive.read(f"{folder}data/{key}"))).load()
+
+
+def _read_legacy(file: IO[bytes]) -> Any:
+    """After the magic number: version, system, content and storage keys, a pickle each, then each storage's length and bytes."""
+    _version, _system = Unpickler(file).load(), Unpickler(file).load()
+    reader = Unpickler(file, lambda key, size: bytearray(size))
+    content = reader.load()
+    for key in Unpickler(file).load():
+        file.read(8)
+        data = file.read(len(reader.storages[key]))
+        if len(data) < len(reader.storages[key]):
+            raise EOFError("it ends within a tensor")
+        reader.storages[key][:] = data
+    return content
+
+
+class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
+    """An unpickler whose calling instructions (REDUCE, BUILD, NEWOBJ, NEWOBJ_EX, INST, OBJ) and look-ups run no foreign code.
+
+    All others only make numbers, strings and containers. PyTorch writes tensors as references to storages, which `open_storage`
+    (key, size in bytes) opens.
+    """
+
+    stack: list[Any]
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+
+    def __init__(self, file: IO[bytes], open_storage: Callable[[str, int], bytearray] | None = None):
+        super().__init__(file, encoding="latin1")
+        self.open_storage = open_storage
+        self.storages: dict[str, bytearray] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        origin = f"{_RENAMED.get(module, module)}.{name}"
+        return _DTYPES.get(origin, Global(origin))
+
+    def persistent_load(self, reference: tuple[Any, ...]) -> Any:
+        match reference:
+            case ("module", cls, _file, _source):  # the format before 1.6 carries the source text of a pickled module's class
+                return cls
+            case ("storage", torch.dtype() as dtype, key, _device, int(numel), *view) if self.open_storage is not None:
+                if key not in self.storages:
+                    self.storages[key] = self.open_storage(key, numel * dtype.itemsize)
+                storage = torch.from_numpy(np.frombuffer(self.storages[key], np.uint8)).view(dtype)
+                match view:
+                    case [(_key, offset, size)]:
+                        return storage[offset : offset + size]
+                return storage
+        raise pickle.UnpicklingError(f"it refers to {reference!r:.80}, which is no stored tensor")
+
+    def call(self, function: Any, args: tuple[Any, ...]) -> Any:
+        if not isinstance(function, Global):
+            _refuse(getattr(function, "origin", type(function).__name__))
+        if function.origin not in _CALLS:
+            _refuse(function.origin)
+        return _CALLS[function.origin](*args)
+
+    def _instantiate(self, cls: Any, args: list[Any]) -> None:  # INST and OBJ
+        self.stack.append(self.call(cls, tuple(args)))
+
+    def load_reduce(self) -> None:
+        args = self.stack.pop()
+        self.stack[-1] = self.call(self.stack[-1], args)
+
+    def load_newobj(self) -> None:
+        args = self.stack.pop()
+        self.stack[-1] = _inert(self.stack[-1], *args)
+
+    def load_newobj_ex(self) -> None:
+        self.stack.pop()
+        self.load_newobj()
+
+    def load_build(self) -> None:
+        state = self.stack.pop()
+        match self.stack[-1]:
+            case Inert(state=None) as inert:
+                inert.state = state
+            case Inert(origin=origin):  # the first state may have replaced __setstate__, which the second would then call
+                _refuse(f"{origin}.__setstate__")
+            case np.ndarray() as array:
+                version, shape, dtype, fortran, data = state
+                array.__setstate__((version, shape, _plain(dtype), fortran, data))
+            case np.dtype() if state[1] != ">":
+                pass
+            case OrderedDict():  # a state dict's _metadata
+                pass
+            case other:
+                raise pickle.UnpicklingError(f"it sets the state of a {type(other).__name__}")
+
+    dispatch[pickle.REDUCE[0]] = load_reduce
+    dispatch[pickle.NEWOBJ[0]] = load_newobj
+    dispatch[pickle.NEWOBJ_EX[0]] = load_newobj_ex
+    dispatch[pickle.BUILD[0]] = load_build
+
+
+def _refuse(origin: str) -> NoReturn:
+    raise UnsafeFileError(f"would call {origin!r:.120} when read; nothing was run, ask its author for a plain state dict")
+
+
+def _inert(cls: Any, *args: Any) -> Inert:
+    if not isinstance(cls, Global):
+        raise pickle.UnpicklingError(f"it makes an object of {cls!r:.80}, which is no class")
+    return Inert(cls.origin, args)
+
+
+def _plain(dtype: Any) -> np.dtype[Any]:
+    if not isinstance(dtype, np.dtype) or dtype.hasobject:
+        raise pickle.UnpicklingError(f"it holds an array of {dtype}; arrays of numbers and strings can be read")
+    return dtype
+
+
+def _tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
+    return storage.as_strided(size, stride, offset)
+
+
+def _parameter(data: Tensor, *_: Any) -> Tensor:
+    return data
+
+
+def _dtype(name: str, *_: Any) -> np.dtype[Any]:
+    return _plain(np.dtype(str(name)))
+
+
+def _numbers(data: bytes, dtype: np.dtype[Any]) -> np.ndarray:
+    return np.frombuffer(bytearray(data), _plain(dtype))
+
+
+_RENAMED = {
+    "__builtin__": "builtins",
+    "copy_reg": "copyreg",
+    "numpy.core.multiarray": "numpy._core.multiarray",
+    "numpy.core.numeric": "numpy._core.numeric",
+}
+
+_STORAGES = {
+    "Float": torch.float32,
+    "Double": torch.float64,
+    "Half": torch.float16,
+    "BFloat16": torch.bfloat16,
+    "Long": torch.int64,
+    "Int": torch.int32,
+    "Short": torch.int16,
+    "Char": torch.int8,
+    "Byte": torch.uint8,
+    "Bool": torch.bool,
+}
+
+_DTYPES = {f"torch.{name}Storage": dtype for name, dtype in _STORAGES.items()} | {str(d): d for d in _STORAGES.values()}
+
+_CALLS: dict[str, Callable[..., Any]] = {
+    "builtins.bytes": lambda: b"",  # how protocols 0 to 2 write empty ones
+    "builtins.set": set,
+    "collections.OrderedDict": OrderedDict,
+    "_codecs.encode": lambda text, _encoding: text.encode("latin1"),
+    "copyreg._reconstructor": lambda cls, _base, _state: _inert(cls),
+    "torch.device": torch.device,
+    "torch.Size": torch.Size,
+    "torch.storage._load_from_bytes": lambda data: read(io.BytesIO(data)),
+    "torch._utils._rebuild_tensor": _tensor,
+    "torch._utils._rebuild_tensor_v2": _tensor,
+    "torch._utils._rebuild_parameter": _parameter,
+    "torch._utils._rebuild_parameter_with_state": _parameter,
+    "torch_utils.persistence._reconstruct_persistent_obj": lambda meta: Inert(meta["class_name"], state=meta["state"]),
+    "numpy.dtype": _dtype,
+    "numpy._core.multiarray._reconstruct": lambda *_: np.empty(0),
+    "numpy._core.multiarray.scalar": lambda dtype, data: _numbers(data, dtype)[0],
+    "numpy._core.numeric._frombuffer": lambda data, dtype, shape, order: _numbers(data, dtype).reshape(shape, order=order),
+}

@@ -1,0 +1,192 @@
+"""Rendering pairs G(z), G(T_z(z)) to disk."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..errors import OptionError, RunError
+from ..generators.base import Generator
+from ..latents.transforms import LatentTransform
+from ..randomness import derive, sample_seeds, uniform
+from .shards import CODECS, write_array
+from .sources import latent_pairs
+from .store import Configuration, Store, render_images
+
+PARTIAL = ".partial-"
+
+
+def _attributes(module: nn.Module) -> dict[str, Any]:
+    """The public attributes of a module that JSON can hold."""
+    found = {}
+    for name, value in vars(module).items():
+        if not name.startswith("_") and name != "training":
+            with suppress(TypeError, ValueError):
+                found[name] = json.loads(json.dumps(value))
+    return found
+
+
+def describe(module: nn.Module) -> dict[str, Any]:
+    """What tells a generator or a transform from another: its class, its settings, a hash of its parts' settings and weights."""
+    digest = hashlib.sha256()
+    for name, part in module.named_modules():
+        digest.update(f"{name} {type(part).__name__} {_attributes(part)}".encode())
+    for name, tensor in chain(module.named_parameters(), module.named_buffers()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return {"class": type(module).__name__, **_attributes(module), "sha256": digest.hexdigest()}
+
+
+def draw_condition(seeds: Tensor, num_conditions: int, conditions: Sequence[int] | None = None) -> Tensor:
+    """A condition int64 (B,) for each of the seeds (B,), uniform over `conditions`, or over all `num_conditions` if None."""
+    count = num_conditions if conditions is None else len(conditions)
+    drawn = (uniform(derive(seeds, 2), 1)[:, 0] * count).long()
+    return drawn if conditions is None else torch.tensor(conditions, device=seeds.device)[drawn]
+
+
+def render(
+    generator: Generator,
+    transform: LatentTransform,
+    out: Path | str,
+    *,
+    pairs: int,
+    seed: int = 0,
+    truncation: float | None = None,
+    conditions: Sequence[int] | None = None,
+    codec: str = "raw",
+    shard_size: int = 1024,
+    batch_size: int = 64,
+    rank: int = 0,
+    world_size: int = 1,
+    resume: bool = False,
+    progress: bool = True,
+) -> Store:
+    """Renders pairs of images to a folder, for `Store` to read.
+
+    Pair i is a function of (seed, i) alone. On one kind of machine the files are the same, byte by byte, for any number of
+    ranks and after any interruption: a shard is always rendered in the same batches, under another name until it is complete.
+
+    Args:
+        generator: G, frozen, on the device to render on.
+        transform: T_z, on the same device.
+        out: The folder; empty or new, unless it holds this very store and `resume` is set.
+        pairs: How many.
+        seed: Of the pairs.
+        truncation: psi of `Generator.sample_latents`.
+        conditions: Of a conditional generator, the conditions to draw from, uniformly; None for all.
+        codec: "raw" (uint8 arrays), "jpeg" (quality 90, a tenth of the space) or "latents" (z and z' alone, rendered when read).
+        shard_size: Pairs in a shard; a shard is what an interruption loses.
+        batch_size: Pairs in a call of G, which renders anchors and positives at once.
+        rank: Which of the processes this is; it renders the shards rank, rank + world_size, ...
+        world_size: How many processes render into `out`, each with its rank; any joins the store that another began.
+        resume: Keep the finished shards in `out` and render the others.
+        progress: Show a progress bar if the standard error is a terminal.
+
+    Returns:
+        The store; with several ranks its `missing` lists the shards that the others have yet to finish.
+
+    Raises:
+        OptionError: If an option is impossible.
+        RunError: If `out` holds something else, or cannot be written (a full disk); what is rendered stays.
+    """
+    if min(pairs, shard_size, batch_size) < 1 or not 0 <= rank < world_size:
+        raise OptionError(
+            f"{pairs=}, {shard_size=}, {batch_size=} must be positive, and {rank=} in [0, {world_size=}); correct them to render"
+        )
+    if codec not in CODECS:
+        raise OptionError(f"codec is {codec!r}; choose one of {', '.join(CODECS)}")
+    if codec == "jpeg" and generator.image_shape[0] not in (1, 3):
+        raise OptionError(f"codec 'jpeg' stores images of 1 or 3 channels, not {generator.image_shape[0]}; use 'raw'")
+    if conditions is not None and not (conditions and all(0 <= c < (generator.num_conditions or 0) for c in conditions)):
+        raise OptionError(
+            f"conditions {list(conditions)[:5]} must be some of the generator's {generator.num_conditions}; None takes all"
+        )
+    if generator.training:
+        raise OptionError("the generator is in training mode, where an image may depend on its batch; pass generator.frozen()")
+    configuration = Configuration(
+        generator=describe(generator),
+        transform=describe(transform),
+        pairs=pairs,
+        seed=seed,
+        truncation=truncation,
+        num_conditions=generator.num_conditions,
+        conditions=None if conditions is None else list(conditions),
+        codec=codec,
+        shard_size=shard_size,
+        batch_size=batch_size,
+        latent_dim=generator.latent_dim,
+        image_shape=generator.image_shape,
+    )
+    try:
+        store = _claim(Path(out), configuration, rank, resume or world_size > 1)
+        mine = [shard for shard in store.missing if shard % world_size == rank]
+        for shard in tqdm(mine, desc=f"rendering {out}", unit="shard", disable=None if progress else True):
+            _render_shard(store, shard, generator, transform)
+    except OSError as error:
+        raise RunError(
+            f"{out} cannot be written ({error.strerror or error}); finished shards stay: make room and resume"
+        ) from error
+    return store
+
+
+def _claim(out: Path, configuration: Configuration, rank: int, resume: bool) -> Store:
+    """The store of this configuration in the folder `out`: a new one, or the one there."""
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / "store.json").exists():
+        if strange := [path.name for path in out.iterdir() if not path.name.startswith(PARTIAL)]:
+            raise RunError(f"{out} holds {strange[0]} but no store; render into a new folder")
+        partial = out / f"{PARTIAL}store-{rank}.json"
+        partial.write_text(json.dumps(asdict(configuration), indent=2) + "\n")
+        partial.replace(out / "store.json")
+    elif not resume:
+        raise RunError(f"{out} holds a store already; resume it or render into a new folder")
+    store = Store(out)
+    there, wanted = _flat(asdict(store.config)), _flat(asdict(configuration))
+    for key in wanted | there:
+        if there.get(key) != wanted.get(key):
+            raise RunError(f"{out} was rendered with {key}={there.get(key)}, not {wanted.get(key)}; use that or a new folder")
+    return store
+
+
+def _flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested fields by their dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in fields.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _render_shard(store: Store, shard: int, generator: Generator, transform: LatentTransform) -> None:
+    """Writes one shard under another name and then gives it its own, so that a shard is there whole or not at all."""
+    config, codec = store.config, CODECS[store.config.codec]
+    indices = torch.arange(shard * config.shard_size, min((shard + 1) * config.shard_size, config.pairs))
+    batches = [_draw(config, generator, transform, sample_seeds(config.seed, part)) for part in indices.split(config.batch_size)]
+    folder = store.path / f"{PARTIAL}{shard:05d}"
+    folder.mkdir(exist_ok=True)
+    latents = torch.cat([torch.stack([z, moved], dim=1) for z, moved, _ in batches])
+    write_array(folder / "latents.npy", tuple(latents.shape), "float32", [latents])
+    conditions = [condition for _, _, condition in batches if condition is not None]
+    if conditions:
+        write_array(folder / "condition.npy", (len(indices),), "int64", conditions)
+    if codec is not None:
+        codec.write(folder, (len(indices), 2, *config.image_shape), (render_images(generator, *batch) for batch in batches))
+    folder.replace(store.shard_path(shard))
+
+
+@torch.no_grad()
+def _draw(
+    config: Configuration, generator: Generator, transform: LatentTransform, seeds: Tensor
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """z, z' and the condition of the samples `seeds` (B,)."""
+    z, moved = latent_pairs(generator, transform, seeds, config.truncation)
+    if config.num_conditions is None:
+        return z, moved, None
+    return z, moved, draw_condition(seeds, config.num_conditions, config.conditions).to(z.device)

@@ -1,0 +1,15 @@
+"""Fixtures every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of recorded outputs, third-party checkpoints and data that lies beside the checkout of a developer."""
+    folder = Path(os.environ.get("GENVIEWS_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (folder / "fixtures").is_dir():
+        pytest.skip(f"{folder} is not here: recorded outputs and third-party checkpoints are compared only where they are")
+    return folder

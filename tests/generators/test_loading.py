@@ -1,0 +1,114 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from genviews.errors import CheckpointError, OptionError, ShapeError
+from genviews.generators import FAMILIES, MLPGAN, BurgessVAE, Generator, RealNVP, available, load, save, wrap
+
+EXAMPLES: list[Generator] = [
+    RealNVP((1, 4, 4), steps=2, hidden=8, levels=17, seed=5),
+    BurgessVAE((3, 32, 32), latent_dim=4),
+    MLPGAN((4, 8, 12), image_shape=(3, 2, 2)),
+]
+
+
+def name_of(generator: Generator) -> str:
+    return type(generator).__name__
+
+
+def test_there_is_an_example_of_every_family() -> None:
+    assert {type(example) for example in EXAMPLES} == set(FAMILIES.values())
+
+
+@pytest.mark.parametrize("generator", EXAMPLES, ids=name_of)
+def test_a_saved_generator_gives_the_same_images_to_the_byte(generator: Generator, tmp_path: Path) -> None:
+    save(generator, tmp_path / "G")
+    loaded = load(tmp_path / "G")
+    assert type(loaded) is type(generator)
+    assert (loaded.latent_dim, loaded.image_shape) == (generator.latent_dim, generator.image_shape)
+    latents = generator.sample_latents(4, rng=torch.arange(4))
+    assert torch.equal(loaded(latents), generator.eval()(latents))
+    save(loaded, tmp_path / "again")
+    for name in ("model.safetensors", "model.json"):
+        assert (tmp_path / "G" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+@pytest.mark.parametrize("generator", EXAMPLES, ids=name_of)
+def test_latents_of_another_size_are_refused(generator: Generator) -> None:
+    with pytest.raises(ShapeError, match=rf"takes latents \(B, {generator.latent_dim}\), got \(2, 99\)"):
+        generator(torch.randn(2, 99))
+    with pytest.raises(ShapeError, match="no condition"):
+        generator(generator.sample_latents(2), torch.zeros(2).long())
+
+
+def test_the_built_in_flow_encodes_what_it_makes() -> None:
+    assert "digits-flow" in available()
+    flow = load("digits-flow")
+    assert flow.image_shape == (1, 8, 8) and not flow.training and not any(p.requires_grad for p in flow.parameters())
+    latents = flow.sample_latents(200, rng=torch.arange(200))
+    images = flow(latents)
+    assert 0.15 < images.clamp(0, 1).mean() < 0.45
+    assert ((images > -0.1) & (images < 1.1)).all()
+    torch.testing.assert_close(flow(flow.encode(images)), images, rtol=0, atol=1e-4)
+    assert flow.log_prob(images).mean() > flow.log_prob(images.flip(-1)).mean() + 10
+
+
+def test_names_files_and_folders_that_are_no_generator(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="none of the built-in generators: digits-flow"):
+        load("digit-flow")
+    torch.save({"epoch": 3}, tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match=f"{', '.join(FAMILIES)}; build the module yourself and wrap it"):
+        load(tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match=r"model\.json is missing"):
+        load(tmp_path)
+    (tmp_path / "empty.pt").touch()
+    with pytest.raises(CheckpointError, match="is empty"):
+        load(tmp_path / "empty.pt")
+
+
+def test_a_folder_whose_files_do_not_fit_each_other(tmp_path: Path) -> None:
+    save(EXAMPLES[0], tmp_path)
+    description = json.loads((tmp_path / "model.json").read_text())
+    for change, message in (
+        ({"config": description["config"] | {"hidden": 9}}, "does not fit RealNVP"),
+        ({"config": {"width": 9}}, "does not fit RealNVP.*width"),
+        ({"family": "stylegan9"}, "no generator of the families"),
+    ):
+        (tmp_path / "model.json").write_text(json.dumps(description | change))
+        with pytest.raises(CheckpointError, match=message) as caught:
+            load(tmp_path)
+        assert "\n" not in str(caught.value)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"model\.safetensors is missing"):
+        load(tmp_path)
+
+
+def test_wrap_scales_and_reshapes_any_module() -> None:
+    module = nn.Linear(3, 12)
+    generator = wrap(module, latent_dim=3, image_shape=(3, 2, 2), output_range=(-2, 2))
+    latents = generator.sample_latents(5, rng=torch.arange(5))
+    torch.testing.assert_close(generator(latents), (module(latents).reshape(5, 3, 2, 2) + 2) / 4)
+    assert not any(p.requires_grad for p in generator.parameters())
+    with pytest.raises(ShapeError, match=r"returned \(5, 12\).*image_shape=\(3, 4, 4\)"):
+        wrap(module, latent_dim=3, image_shape=(3, 4, 4))(latents)
+    with pytest.raises(OptionError, match="low < high"):
+        wrap(module, latent_dim=3, image_shape=(3, 2, 2), output_range=(1, 1))
+    with pytest.raises(OptionError, match="a Wrapped cannot be saved"):
+        save(generator, "nowhere")
+
+
+def test_wrap_passes_conditions_on() -> None:
+    class Conditional(nn.Module):
+        def forward(self, latents: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+            return latents + condition[:, None]
+
+    generator = wrap(Conditional(), latent_dim=4, image_shape=(1, 2, 2), output_range=(0, 1), num_conditions=3)
+    images = generator(torch.zeros(3, 4), torch.arange(3))
+    assert images.flatten(1).mean(1).tolist() == [0, 1, 2]
+    with pytest.raises(ShapeError, match=r"a condition \(B,\) below 3"):
+        generator(torch.zeros(3, 4))
+    with pytest.raises(ShapeError, match=r"\(2,\), expected \(3,\)"):
+        generator(torch.zeros(3, 4), torch.arange(2))
