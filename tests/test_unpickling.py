@@ -103,6 +103,7 @@ def test_a_file_cannot_change_a_rebuilder_for_the_next_file(tmp_path: Path) -> N
     assert checkpoints.read_pickle(file).tolist() == [0, 1, 2]
 
 
+@pytest.mark.filterwarnings("ignore:TypedStorage")
 def test_tensors_cannot_reach_outside_their_storage(tmp_path: Path) -> None:
     file = tmp_path / "file.pkl"
     storage = torch.ones(2).untyped_storage()

@@ -46,11 +46,11 @@ def as_seeds(rng: Rng, n: int, device: torch.device | str | None = None) -> Tens
     """The seeds int64 (n,) that `rng` stands for.
 
     Raises:
-        OptionError: If `rng` holds seeds for another number of samples.
+        OptionError: If `rng` holds seeds for another number of samples, or numbers that are no seeds.
     """
     if isinstance(rng, Tensor):
-        if rng.shape != (n,):
-            raise OptionError(f"rng holds seeds of shape {tuple(rng.shape)} for {n} samples; pass int64 seeds ({n},)")
+        if rng.shape != (n,) or rng.dtype != torch.int64:
+            raise OptionError(f"rng holds {rng.dtype} {tuple(rng.shape)} for {n} samples; pass int64 seeds ({n},)")
         return rng.to(device) if device is not None else rng
     on = rng.device if rng is not None else "cpu"
     return torch.randint(-(1 << 63), (1 << 63) - 1, (n,), generator=rng, device=on).to(device or on)

@@ -13,31 +13,34 @@ def claim(out: Path, config: str, resume: bool) -> None:
     """Takes a folder for a run and writes its resolved configuration there.
 
     Args:
-        out: The folder; new, empty, or that of this very run.
+        out: The folder; new, empty, or that of this very run, which may have moved there.
         config: YAML of the options; running it again repeats the run.
         resume: Whether `out` may hold this run already.
 
     Raises:
-        RunError: If it holds another run, or something else.
+        RunError: If it holds another run, or something else, or cannot be made.
     """
     path = out / CONFIG
     others = sorted(entry.name for entry in out.iterdir() if entry != path) if out.is_dir() else []
     if others and not path.exists():
         raise RunError(f"{out} holds {others[0]} but no run; choose an empty folder with --out")
     if not others:
-        out.mkdir(parents=True, exist_ok=True)
-        path.write_text(config)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            path.write_text(config)
+        except OSError as error:
+            raise RunError(f"{out} cannot be written ({error.strerror}); choose another folder with --out") from None
         return
     if not resume:
         raise RunError(f"{out} holds a run already; go on with it by --resume, or choose another folder with --out")
     before, now = _flat(yaml.safe_load(path.read_text())), _flat(yaml.safe_load(config))
-    for key in sorted(before.keys() | now.keys()):
+    for key in sorted((before.keys() | now.keys()) - {"out"}):
         if before.get(key) != now.get(key):
-            raise RunError(f"{out} holds a run with {key}={before.get(key)}, not {now.get(key)}; resume it as it began, or choose another --out")
+            raise RunError(f"{out} holds a run of {key}={before.get(key)}, not {now.get(key)}; keep that, or change --out")
 
 
 def _flat(options: dict, prefix: str = "") -> dict:
-    flat = {}
+    flat: dict = {}
     for key, value in options.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat

@@ -5,9 +5,12 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import GenviewsError, OptionError
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
 
 VERBS = {
     "quickstart": "the main job in one command: navigator, pairs, encoders, probes, a page of pictures",
@@ -38,7 +41,7 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns 0, or 2 after printing one line about a bad input."""
+    """Runs one command; returns 0, or 2 after printing one line about a bad input or a file that cannot be read or written."""
     args = list(sys.argv[1:] if argv is None else argv)
     if not args or args[0] in ("-h", "--help"):
         print(OVERVIEW.format(verbs="\n".join(f"  {verb:<12}{what}" for verb, what in VERBS.items())))
@@ -46,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         name, command, rest = _find(args)
         _run(name, command, rest)
-    except GenviewsError as error:
+    except (GenviewsError, OSError) as error:
         print(f"genviews: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
@@ -64,17 +67,17 @@ def _find(args: list[str]) -> tuple[str, Callable[..., Any], list[str]]:
         return f"{verb} {rest[0]}", command[rest[0]], rest[1:]
     if rest and rest[0] in ("-h", "--help"):
         width = max(map(len, command))
-        lines = [f"  genviews {verb} {sub:<{width}}  {(inspect.getdoc(run) or '').splitlines()[0]}" for sub, run in command.items()]
+        lines = [
+            f"  genviews {verb} {sub:<{width}}  {(inspect.getdoc(run) or '').splitlines()[0]}" for sub, run in command.items()
+        ]
         print("\n".join([f"usage: genviews {verb} COMMAND ...", "", *lines]))
         raise SystemExit(0)
     raise OptionError(f"{verb} takes one of {', '.join(command)}; got {rest[0] if rest else 'nothing'!r}")
 
 
-def _run(name: str, command: Callable[..., Any], args: list[str]) -> None:
-    """Parses by the command's signature, claims the run folder if there is one, and calls the command."""
+def _parser(name: str, command: Callable[..., Any]) -> "ArgumentParser":
+    """The parser that a command's signature makes."""
     from jsonargparse import ArgumentParser, DefaultHelpFormatter
-
-    from ..runs import claim
 
     class Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
         pass
@@ -86,7 +89,15 @@ def _run(name: str, command: Callable[..., Any], args: list[str]) -> None:
     flags = {"resume"} & parameters.keys()
     for flag in flags:
         parser.add_argument(f"--{flag}", action="store_true", help="go on with the run in the folder, to the same result")
-    parser.add_function_arguments(command, as_positional=True, skip=flags)
+    parser.add_function_arguments(command, as_positional=True, skip={*flags})
+    return parser
+
+
+def _run(name: str, command: Callable[..., Any], args: list[str]) -> None:
+    """Parses by the command's signature, claims the run folder if there is one, and calls the command."""
+    from ..runs import claim
+
+    parser = _parser(name, command)
     try:
         config = parser.parse_args(args)
     except argparse.ArgumentError as error:

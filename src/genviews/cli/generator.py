@@ -7,6 +7,7 @@ import torch
 
 from .. import data as datasets
 from .. import generators
+from ..errors import OptionError
 from ..randomness import sample_seeds
 from ..reports import save_grid
 from ..training import GeneratorOptions, train_generator
@@ -26,11 +27,17 @@ def info(generator: str) -> None:
     channels, height, width = found.image_shape
     kind = "unconditional" if found.num_conditions is None else f"{found.num_conditions} conditions"
     parameters = sum(p.numel() for p in found.parameters())
-    print(f"{type(found).__name__}: latents ({found.latent_dim},) -> images ({channels}, {height}, {width}), {kind}, {parameters:,} parameters")
+    shapes = f"latents ({found.latent_dim},) -> images ({channels}, {height}, {width})"
+    print(f"{type(found).__name__}: {shapes}, {kind}, {parameters:,} parameters")
 
 
 def sample(
-    generator: str, out: Path = Path("samples.png"), count: int = 64, columns: int = 8, truncation: float | None = None, seed: int = 0
+    generator: str,
+    out: Path = Path("samples.png"),
+    count: int = 64,
+    columns: int = 8,
+    truncation: float | None = None,
+    seed: int = 0,
 ) -> None:
     """Draws samples into one picture.
 
@@ -46,10 +53,13 @@ def sample(
         truncation: psi: latents from a normal truncated at two standard deviations, times psi.
         seed: Sample i of a seed is always the same.
     """
+    if min(count, columns) < 1:
+        raise OptionError(f"{count=} and {columns=} must be positive; draw one sample or more")
     found = generators.load(generator)
     seeds = sample_seeds(seed, torch.arange(count))
     with torch.no_grad():
         images = found(found.sample_latents(count, truncation=truncation, rng=seeds))
+    out.parent.mkdir(parents=True, exist_ok=True)
     save_grid(out, images, columns)
     print(out)
 
@@ -65,12 +75,12 @@ def train(
     """Trains a small generator on your images: a flow (realnvp, up to about 32 px) or a VAE (burgess_vae, 32 or 64 px).
 
     Examples:
-      genviews generator train realnvp digits --out runs/digits-flow
+      genviews generator train realnvp digits --levels 17 --out runs/digits-flow
       genviews generator train burgess_vae mnist --image_size 32 --out runs/mnist-vae
 
     Args:
         family: Of generators.
-        data: "digits", "mnist", "fashion-mnist", "cifar10", "cifar100", an npz file or an image folder; its training part is used.
+        data: "digits", "mnist", "fashion-mnist", "cifar10", "cifar100", an npz file or an image folder; the training part.
         out: Run folder; `genviews generator info` and every other verb take it.
         resume: Go on with the run in `out`.
         image_size: Side in pixels; the data's own if not given.

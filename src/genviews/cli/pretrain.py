@@ -36,6 +36,9 @@ def pretrain(
     precision: str = "32-true",
     devices: str = "auto",
     workers: int = 0,
+    checkpoint_every: int = 200,
+    log_every: int = 10,
+    watch: str | None = None,
     **options: Any,
 ) -> None:
     """Pretrains an encoder with SimCLR on real images, rendered pairs, or pairs rendered on the fly.
@@ -43,7 +46,7 @@ def pretrain(
     Examples:
       genviews pretrain digits --image_size 16 --augmentation mnist
       genviews pretrain runs/pairs --backbone resnet18-cifar --steps 10000 --out runs/encoder
-      genviews pretrain generated --generator G.pt --transform runs/navigator
+      genviews pretrain generated --generator G.pt --transform runs/navigator --watch mnist --log_every 100
 
     Args:
         views: A data set ("digits", "mnist", ..., an npz file, an image folder), a store by `views render`, a folder in COP-Gen's
@@ -56,10 +59,23 @@ def pretrain(
         precision: Lightning's: 32-true, bf16-mixed, 16-mixed.
         devices: Lightning's: auto, or how many.
         workers: Loader processes.
+        checkpoint_every: Steps between checkpoints.
+        log_every: Steps between rows of metrics.csv.
+        watch: A labelled data set; metrics.csv then has the 5-NN accuracy within its training part.
     """
     settings = SimCLROptions(**options)
-    views_source = source(views, generator, transform, pairs, settings.seed)
-    pretrain_encoder(views_source, settings, out, resume, precision=precision, devices=devices, workers=workers)
+    pretrain_encoder(
+        source(views, generator, transform, pairs, settings.seed),
+        settings,
+        out,
+        resume,
+        precision=precision,
+        devices=devices,
+        workers=workers,
+        checkpoint_every=checkpoint_every,
+        log_every=log_every,
+        watch=datasets.load(watch).train if watch else None,
+    )
     print(out)
 
 

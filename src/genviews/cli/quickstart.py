@@ -9,7 +9,6 @@ from typing import Any
 from .. import data as datasets
 from .. import generators
 from ..experiments import ComparisonOptions, compare_positives
-from ..generators import Generator
 from ..reports.scores import Scores, as_text
 from ..training import GeneratorOptions, train_generator
 
@@ -40,7 +39,7 @@ def quickstart(
     """
     if generator is None and data != "digits":
         splits = datasets.load(data, 32)
-        found = _own_vae(splits, out / "generator")
+        found = train_generator("burgess_vae", splits.train, GeneratorOptions(), out / "generator", resume=True)
     else:
         found = generators.load(generator or "digits-flow")
         splits = datasets.load(data, found.image_shape[-1])
@@ -51,17 +50,10 @@ def quickstart(
         out,
         title=f"COP-Gen on {Path(data).stem}",
         command=shlex.join(["genviews", *sys.argv[1:]]),
-        notes=[f"{len(splits.train):,} training and {len(splits.test):,} test images; the generator is {generator or found.__class__.__name__}."],
+        notes=[f"{len(splits.train):,} training and {len(splits.test):,} test images; G is {generator or type(found).__name__}."],
     )
     print(as_text(Scores.read(results, out / "results.json")))
     print(f"{timedelta(seconds=round(results['seconds']))} in all; {out / 'report.html'}")
-
-
-def _own_vae(splits: datasets.Splits, out: Path) -> Generator:
-    """A VAE of the training images, or the one that an earlier start of this run trained."""
-    if (out / "model.json").exists():
-        return generators.load(out)
-    return train_generator("burgess_vae", splits.train, GeneratorOptions(), out, resume=True)
 
 
 COMMAND = quickstart

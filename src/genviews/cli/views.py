@@ -10,7 +10,7 @@ from ..views import render as render_views
 
 def render(
     generator: str,
-    transform: str = "gaussian",
+    transform: str,
     out: Path = Path("runs/views"),
     resume: bool = False,
     pairs: int = 10_000,
@@ -43,15 +43,25 @@ def render(
         world_size: How many those are.
     """
     named = {
-        "identity": latents.Identity,
-        "gaussian": lambda: latents.Gaussian(std),
-        "spherical": lambda: latents.Spherical(std),
-        "resample": lambda: latents.Resample(truncation),
+        "identity": latents.Identity(),
+        "gaussian": latents.Gaussian(std),
+        "spherical": latents.Spherical(std),
+        "resample": latents.Resample(truncation),
     }
-    moved = named[transform]() if transform in named else latents.load(transform)
-    options = {"pairs": pairs, "truncation": truncation, "codec": codec, "batch_size": batch_size, "seed": seed}
-    store = render_views(generators.load(generator), moved, out, resume=resume, rank=rank, world_size=world_size, **options)
-    print(f"{out}: {len(store) - len(store.missing)}")
+    store = render_views(
+        generators.load(generator),
+        named.get(transform) or latents.load(transform),
+        out,
+        pairs=pairs,
+        seed=seed,
+        truncation=truncation,
+        codec=codec,
+        batch_size=batch_size,
+        rank=rank,
+        world_size=world_size,
+        resume=resume,
+    )
+    print(f"{out}: {len(store):,} pairs" + (f", {len(store.missing)} shards to come from other ranks" if store.missing else ""))
 
 
 def export(store: Path, out: Path, class_name: str = "n00000000", generator: str | None = None) -> None:

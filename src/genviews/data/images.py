@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
+import numpy as np
 import torch
-import torchvision.transforms.v2.functional as TF
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ..errors import DataError
 
@@ -19,20 +20,28 @@ EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff"}
 class Images(Protocol):
     """N images, read a batch at a time: `images[indices (B,)] -> (uint8 (B, C, H, W), int64 labels (B,))`; no label is -1."""
 
-    labels: Tensor
-    class_names: tuple[str, ...]
-    image_shape: tuple[int, int, int]
+    @property
+    def labels(self) -> Tensor: ...
+
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]: ...
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]: ...
 
 
-class Splits(NamedTuple):
+Kind = TypeVar("Kind", bound=Images, covariant=True)
+
+
+class Splits(NamedTuple, Generic[Kind]):
     """A data set's training and test part."""
 
-    train: Images
-    test: Images
+    train: Kind
+    test: Kind
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,8 @@ class ArrayImages:
         """The same set at size x size pixels (antialiased bilinear)."""
         if self.image_shape[1:] == (size, size):
             return self
-        return ArrayImages(TF.resize(self.images, [size, size], antialias=True), self.labels, self.class_names)
+        images = interpolate(self.images, (size, size), mode="bilinear", antialias=True)
+        return ArrayImages(images, self.labels, self.class_names)
 
     def subset(self, indices: Tensor) -> "ArrayImages":
         return ArrayImages(self.images[indices], self.labels[indices], self.class_names)
@@ -95,21 +105,27 @@ class FileImages:
         return torch.stack(images), self.labels[indices]
 
 
-def read_image(path: Path, image_shape: tuple[int, int, int]) -> Tensor:
-    """Decodes one file to uint8 (C, size, size).
+def decode(path: Path) -> Image.Image:
+    """Reads one file; 16-bit grey becomes 8-bit.
 
     Raises:
         DataError: If the file cannot be decoded; names it.
     """
-    channels, size, _ = image_shape
     try:
         with Image.open(path) as image:
-            pixels = TF.pil_to_tensor(image.convert("L" if channels == 1 else "RGB"))
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as an image ({error}); remove it or pass on_bad_file=skip") from None
-    if pixels.shape[1:] != (size, size):
-        pixels = TF.center_crop(TF.resize(pixels, [size], antialias=True), [size, size])
-    return pixels
+    if image.mode.startswith("I;16"):  # which Pillow would clip
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image
+
+
+def read_image(path: Path, image_shape: tuple[int, int, int]) -> Tensor:
+    """Decodes one file to uint8 (C, size, size), as `decode` does."""
+    channels, size, _ = image_shape
+    image = ImageOps.fit(decode(path).convert("L" if channels == 1 else "RGB"), (size, size), Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(image).reshape(size, size, channels)).permute(2, 0, 1).contiguous()
 
 
 def find_unreadable(paths: Sequence[Path]) -> list[Path]:
@@ -117,9 +133,8 @@ def find_unreadable(paths: Sequence[Path]) -> list[Path]:
 
     def broken(path: Path) -> bool:
         try:
-            with Image.open(path) as image:
-                image.load()
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+            decode(path)
+        except DataError:
             return True
         return False
 

@@ -1,49 +1,56 @@
 """Data sets by name or path."""
 
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from torch import Tensor
-from torchvision import datasets
 
 from ..errors import DataError, OptionError
-from .images import EXTENSIONS, ArrayImages, FileImages, Splits, find_unreadable
+from .images import EXTENSIONS, ArrayImages, FileImages, Splits, decode, find_unreadable
+
+TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}
+"""torchvision's class of each set. It and scikit-learn take seconds to import, so only functions that need them do."""
 
 BadFile = Literal["error", "skip"]
 
 
-def _hold_out(labels: np.ndarray, size: int) -> tuple[Tensor, Tensor]:
-    """The fixed split of a set that comes without one: stratified where labels allow, the same on every machine."""
+def _hold_out(labels: np.ndarray, where: object) -> tuple[Tensor, Tensor]:
+    """Holds out a fixed fifth of a set that comes without a split: stratified where labels allow, the same on every machine."""
+    from sklearn.model_selection import train_test_split
+
+    if len(labels) < 2:
+        raise DataError(f"{where} holds {len(labels)} image(s); it takes two or more to train on some and test on the others")
     counts = np.unique(labels, return_counts=True)[1]
-    stratify = labels if len(counts) > 1 and counts.min() >= 2 and size >= len(counts) else None
-    train, test = train_test_split(np.arange(len(labels)), test_size=size, random_state=0, stratify=stratify)
+    stratify = labels if counts.min() >= 2 and 5 * len(counts) <= len(labels) else None
+    train, test = train_test_split(np.arange(len(labels)), test_size=0.2, random_state=0, stratify=stratify)
     return torch.as_tensor(np.sort(train)), torch.as_tensor(np.sort(test))
 
 
-def digits() -> Splits:
+def digits() -> Splits[ArrayImages]:
     """scikit-learn's handwritten digits (UCI, 8x8, 16 grey levels): 1,437 training and 360 test images, nothing downloaded."""
+    from sklearn.datasets import load_digits
+
     bunch = load_digits()
     images = torch.as_tensor((bunch.images * 255 / 16).round()).to(torch.uint8)[:, None]
     whole = ArrayImages(images, torch.as_tensor(bunch.target).long(), tuple("0123456789"))
-    train, test = _hold_out(bunch.target, 360)
+    train, test = _hold_out(bunch.target, "digits")
     return Splits(whole.subset(train), whole.subset(test))
 
 
-def _torchvision(name: str, kind: Callable, root: Path) -> Splits:
+def _torchvision(name: str, root: Path) -> Splits[ArrayImages]:
     """One of torchvision's small image sets, downloaded into `root` if it is not there."""
+    from torchvision import datasets
 
     def split(train: bool) -> ArrayImages:
         try:
-            source = kind(root, train=train, download=True)
+            source = getattr(datasets, TORCHVISION[name])(root, train=train, download=True)
         except Exception as error:
-            raise DataError(f"{name} is neither in {root} nor could it be downloaded ({error}); pass the path of an npz or folder") from None
+            raise DataError(
+                f"{name} is neither in {root} nor could it be downloaded ({error}); pass the path of an npz or folder"
+            ) from None
         images = torch.as_tensor(np.asarray(source.data))
         images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
         return ArrayImages(images, torch.as_tensor(source.targets).long(), tuple(map(str, source.classes)))
@@ -51,15 +58,7 @@ def _torchvision(name: str, kind: Callable, root: Path) -> Splits:
     return Splits(split(True), split(False))
 
 
-TORCHVISION = {
-    "mnist": datasets.MNIST,
-    "fashion-mnist": datasets.FashionMNIST,
-    "cifar10": datasets.CIFAR10,
-    "cifar100": datasets.CIFAR100,
-}
-
-
-def npz(path: Path) -> Splits:
+def npz(path: Path) -> Splits[ArrayImages]:
     """An npz file of `images_train, labels_train, images_test, labels_test` or of `images[, labels]` (then a fifth is held out).
 
     Images are uint8 (N, H, W) or (N, H, W, C); `class_names` is optional; nothing pickled is read.
@@ -74,8 +73,11 @@ def npz(path: Path) -> Splits:
         raise DataError(f"{path} cannot be read as npz ({error}); save it with numpy.savez(images=..., labels=...)") from None
 
     def part(images: np.ndarray, labels: np.ndarray | None) -> ArrayImages:
-        if images.dtype != np.uint8 or images.ndim not in (3, 4):
+        channels_first = images.ndim == 4 and images.shape[3] > images.shape[1]
+        if images.dtype != np.uint8 or images.ndim not in (3, 4) or channels_first:
             raise DataError(f"{path}: images are {images.dtype} {images.shape}; they must be uint8 (N, H, W) or (N, H, W, C)")
+        if labels is not None and labels.dtype.kind not in "iu":
+            raise DataError(f"{path}: labels are {labels.dtype}; they must be integers, with their names in class_names")
         pixels = torch.as_tensor(images)
         pixels = pixels[:, None] if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2).contiguous()
         target = torch.full((len(pixels),), -1) if labels is None else torch.as_tensor(labels).long()
@@ -89,7 +91,7 @@ def npz(path: Path) -> Splits:
     if "images" not in arrays:
         raise DataError(f"{path} holds {sorted(arrays)}; it needs images_train and images_test, or images")
     whole = part(arrays["images"], arrays.get("labels"))
-    train, test = _hold_out(whole.labels.numpy(), max(1, len(whole) // 5))
+    train, test = _hold_out(whole.labels.numpy(), path)
     return Splits(whole.subset(train), whole.subset(test))
 
 
@@ -97,20 +99,24 @@ def _files(folder: Path, on_bad_file: BadFile) -> tuple[list[Path], list[int], l
     """The images below a folder; its subfolders, sorted by name, are the classes."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and path.is_file())
     if not paths:
-        raise DataError(f"{folder} holds no image ({', '.join(sorted(EXTENSIONS))}); point --data to a folder of images or an npz file")
+        raise DataError(
+            f"{folder} holds no image ({', '.join(sorted(EXTENSIONS))}); point --data to a folder of images or an npz file"
+        )
     bad = set(find_unreadable(paths))
     if bad and on_bad_file == "error":
         raise DataError(f"{min(bad)} cannot be read as an image ({len(bad)} such file(s)); remove it or pass on_bad_file=skip")
     for path in sorted(bad):
         warnings.warn(f"skipped {path}: it cannot be read as an image", stacklevel=2)
     paths = [path for path in paths if path not in bad]
+    if not paths:
+        raise DataError(f"{folder} holds no image that can be read; point --data elsewhere")
     classes = sorted({path.relative_to(folder).parts[0] for path in paths if path.parent != folder})
     labels = [classes.index(path.relative_to(folder).parts[0]) if path.parent != folder else -1 for path in paths]
     return paths, labels, classes
 
 
-def image_folder(folder: Path, image_size: int | None, on_bad_file: BadFile = "error") -> Splits:
-    """A folder of images: class subfolders, or images alone; with `train` and `test` (or `val`, `validation`) folders if it is split.
+def image_folder(folder: Path, image_size: int | None, on_bad_file: BadFile = "error") -> Splits[FileImages]:
+    """A folder of images: class subfolders, or images alone; below `train` and, if it is split, `test` (`val`, `validation`).
 
     Args:
         folder: Where.
@@ -121,21 +127,26 @@ def image_folder(folder: Path, image_size: int | None, on_bad_file: BadFile = "e
         Grey images if the first is grey, else RGB; without a test folder, a fixed fifth is held out.
     """
     held_out = next((folder / name for name in ("test", "val", "validation") if (folder / name).is_dir()), None)
-    split = (folder / "train").is_dir() and held_out is not None
-    paths, labels, classes = _files(folder / "train" if split else folder, on_bad_file)
-    with Image.open(paths[0]) as first:
-        channels, side = (1 if first.mode in ("1", "L", "I", "F", "I;16") else 3), image_size or min(first.size)
+    subfolders = {path.name for path in folder.iterdir() if path.is_dir()}
+    split = "train" in subfolders and held_out is not None
+    paths, labels, classes = _files(folder / "train" if split or subfolders == {"train"} else folder, on_bad_file)
+    first = decode(paths[0])
+    channels, side = (1 if first.mode in ("1", "L", "I", "F") else 3), image_size or min(first.size)
 
     def part(paths: list[Path], labels: list[int]) -> FileImages:
         return FileImages(paths, torch.tensor(labels), tuple(classes), (channels, side, side))
 
     if split and held_out is not None:
         test_paths, test_labels, test_classes = _files(held_out, on_bad_file)
-        if test_classes != classes:
-            raise DataError(f"{held_out} has classes {test_classes[:5]}..., {folder / 'train'} has {classes[:5]}...; they must agree")
+        if odd := sorted({*classes} ^ {*test_classes}):
+            raise DataError(f"{folder / 'train'} and {held_out} must have the same classes; {odd[0]!r} is in only one of them")
         return Splits(part(paths, labels), part(test_paths, test_labels))
-    train, test = _hold_out(np.asarray(labels), max(1, len(paths) // 5))
-    return Splits(*(part([paths[i] for i in rows], [labels[i] for i in rows]) for rows in (train.tolist(), test.tolist())))
+    train, test = _hold_out(np.asarray(labels), folder)
+
+    def rows(indices: Tensor) -> FileImages:
+        return part([paths[i] for i in indices.tolist()], [labels[i] for i in indices.tolist()])
+
+    return Splits(rows(train), rows(test))
 
 
 def load(
@@ -147,7 +158,7 @@ def load(
     """Loads a data set.
 
     Args:
-        name: "digits" (built in), "mnist", "fashion-mnist", "cifar10", "cifar100" (torchvision's), an npz file, or an image folder.
+        name: "digits" (built in), "mnist", "fashion-mnist", "cifar10", "cifar100" (torchvision's), an npz file or a folder.
         image_size: Resize to this many pixels a side; None keeps the size.
         root: Where torchvision's sets lie or are downloaded to.
         on_bad_file: What to do with an unreadable file of a folder: "error" or "skip".
@@ -163,7 +174,7 @@ def load(
     if str(name) == "digits":
         splits = digits()
     elif str(name) in TORCHVISION:
-        splits = _torchvision(str(name), TORCHVISION[str(name)], Path(root).expanduser())
+        splits = _torchvision(str(name), Path(root).expanduser())
     elif path.is_dir():
         return image_folder(path, image_size, on_bad_file)
     elif path.suffix == ".npz" and path.is_file():
@@ -172,6 +183,4 @@ def load(
         raise OptionError(
             f"data {str(name)!r} is neither {', '.join(['digits', *TORCHVISION])} nor an npz file or image folder that exists"
         )
-    if image_size is None:
-        return splits
-    return Splits(*(part.resized(image_size) for part in splits if isinstance(part, ArrayImages)))
+    return splits if image_size is None else Splits(splits.train.resized(image_size), splits.test.resized(image_size))

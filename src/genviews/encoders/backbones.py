@@ -1,13 +1,14 @@
 """Backbones: images (B, C, H, W) in [0, 1] -> representations (B, D)."""
 
+from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any
 
-import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import OptionError
+from ..errors import OptionError, ShapeError
 
 MEAN, STD = {1: [0.449], 3: [0.485, 0.456, 0.406]}, {1: [0.226], 3: [0.229, 0.224, 0.225]}
 
@@ -20,18 +21,21 @@ def conv_small(in_channels: int, width: int = 32) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
-def timm_backbone(name: str, in_channels: int) -> nn.Module:
-    """Any timm model without its classifier; "<resnet>-cifar" has a 3x3 stride-1 stem and no max-pool, for 32 px (He et al. 2016)."""
+def timm_backbone(name: str, in_channels: int, **options: Any) -> nn.Module:
+    """Any timm model without its classifier; "<resnet>-cifar" has a 3x3 stride-1 stem and no max-pool, for 32 px."""
+    import timm  # takes seconds
+
     base, cifar = name.removesuffix("-cifar"), name.endswith("-cifar")
     try:
-        model = timm.create_model(base, pretrained=False, num_classes=0, in_chans=in_channels)
-    except RuntimeError:
-        near = ", ".join(timm.list_models(f"*{base.split('_')[0]}*")[:5]) or "see timm.list_models()"
+        model = timm.create_model(base, pretrained=False, num_classes=0, in_chans=in_channels, **options)
+    except (RuntimeError, ValueError):
+        near = ", ".join(get_close_matches(base, timm.list_models())) or "resnet18"
         raise OptionError(f"backbone {name!r} is neither conv-small nor a timm model; did you mean: {near}?") from None
     if cifar:
-        if not hasattr(model, "maxpool"):
+        stem = getattr(model, "conv1", None)
+        if not isinstance(stem, nn.Conv2d) or not hasattr(model, "maxpool"):
             raise OptionError(f"backbone {name!r}: only timm's ResNets have a -cifar form")
-        model.conv1 = nn.Conv2d(in_channels, model.conv1.out_channels, 3, 1, 1, bias=False)
+        model.conv1 = nn.Conv2d(in_channels, stem.out_channels, 3, 1, 1, bias=False)
         model.maxpool = nn.Identity()
     return model
 
@@ -43,11 +47,17 @@ class Encoder(nn.Module):
         backbone: "conv-small", "<timm ResNet>-cifar", or any timm name.
         in_channels: C of the images.
         image_size: Side of the images it is made for; others are resized to it. None takes them as they come.
-        options: Further arguments of the backbone (`width` of conv-small).
+        options: Further arguments of the backbone (`width` of conv-small, timm's such as `img_size`).
 
     Attributes:
         num_features: D, the size of a representation.
+
+    Raises:
+        OptionError: If there is no such backbone.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, backbone: str = "conv-small", in_channels: int = 3, image_size: int | None = None, **options: Any):
         super().__init__()
@@ -64,7 +74,7 @@ class Encoder(nn.Module):
 
     @torch.no_grad()
     def _count_features(self, in_channels: int) -> int:
-        declared = getattr(self.backbone, "num_features", None)
+        declared = getattr(self.backbone, "head_hidden_size", None)  # timm's for the width before the classifier
         if isinstance(declared, int):
             return declared
         was_training = self.backbone.training
@@ -73,16 +83,22 @@ class Encoder(nn.Module):
         return features
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) in [0, 1] -> (B, num_features)."""
+        """(B, C, H, W) in [0, 1] -> (B, num_features); grey images (C = 1) fit every encoder.
+
+        Raises:
+            ShapeError: If the images have other channels than the encoder.
+        """
+        if images.ndim != 4 or images.shape[1] not in (1, len(self.mean)):
+            raise ShapeError(f"the encoder takes images (B, {len(self.mean)}, H, W), got {tuple(images.shape)}; convert them")
         if self.image_size and images.shape[-2:] != (self.image_size, self.image_size):
             images = F.interpolate(images, size=(self.image_size, self.image_size), mode="bilinear", antialias=True)
         return self.backbone((images - self.mean) / self.std)
 
 
 def projector(in_features: int, hidden: int | None = None, out_features: int = 128, layers: int = 2) -> nn.Sequential:
-    """The projection head: `layers` Linear layers with ReLU between them (SimCLR's MLP is 2), (B, in_features) -> (B, out_features)."""
+    """The projection head: `layers` Linear layers with ReLU between (SimCLR has 2), (B, in_features) -> (B, out_features)."""
     widths = [in_features, *[hidden or in_features] * (layers - 1), out_features]
     head: list[nn.Module] = []
-    for into, out in zip(widths, widths[1:], strict=False):
+    for into, out in pairwise(widths):
         head += [nn.Linear(into, out), nn.ReLU()]
     return nn.Sequential(*head[:-1])

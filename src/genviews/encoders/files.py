@@ -1,13 +1,11 @@
 """Encoders on disk: `model.safetensors` holds the backbone's own state dict, `model.json` what it takes to build it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
+from ..checkpoints import read_model, write_model
 from ..errors import CheckpointError
 from .backbones import Encoder
 
@@ -17,32 +15,34 @@ CONV_SMALL = (
 )
 CIFAR = "; backbone.conv1, backbone.maxpool = nn.Conv2d({c}, {stem}, 3, 1, 1, bias=False), nn.Identity()"
 
+RESIZE = 'images = nn.functional.interpolate(images, size=({side}, {side}), mode="bilinear", antialias=True)'
+
 
 def plain_python(encoder: Encoder) -> list[str]:
-    """The lines of plain PyTorch that rebuild the backbone from its two files, written into `model.json`."""
-    name, c = encoder.config["backbone"], encoder.config["in_channels"]
+    """The lines of plain PyTorch from `images` (B, C, H, W) to `features` (B, num_features), written into `model.json`."""
+    options = dict(encoder.config)
+    name, c, side = options.pop("backbone"), options.pop("in_channels"), options.pop("image_size")
     if name == "conv-small":
         w = encoder.num_features // 4
         build = CONV_SMALL.format(c=c, w=w, w2=2 * w, w4=4 * w)
     else:
-        build = f'backbone = timm.create_model("{name.removesuffix("-cifar")}", num_classes=0, in_chans={c})'
+        given = "".join(f", {key}={value!r}" for key, value in options.items())
+        build = f'backbone = timm.create_model("{name.removesuffix("-cifar")}", num_classes=0, in_chans={c}{given})'
         if name.endswith("-cifar") and isinstance(stem := encoder.backbone.conv1, nn.Conv2d):
             build += CIFAR.format(c=c, stem=stem.out_channels)
     mean, std = encoder.mean.flatten().tolist(), encoder.std.flatten().tolist()
     return [
         build,
         'backbone.load_state_dict(load_file("model.safetensors")); backbone.eval()',
+        *([RESIZE.format(side=side)] if side else []),
         f"features = backbone((images - torch.tensor({mean}).view(-1, 1, 1)) / torch.tensor({std}).view(-1, 1, 1))",
     ]
 
 
-def save(encoder: Encoder, folder: Path, **facts: Any) -> Path:
+def save(encoder: Encoder, folder: Path, **facts: Any) -> None:
     """Writes the encoder into `folder`, with `facts` (training options, results) beside the configuration."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.contiguous() for key, value in encoder.backbone.state_dict().items()}, folder / "model.safetensors")
     description = {"kind": "encoder", "config": encoder.config, "num_features": encoder.num_features, **facts}
-    (folder / "model.json").write_text(json.dumps(description | {"python": plain_python(encoder)}, indent=2))
-    return folder
+    write_model(folder, encoder.backbone, **description, python=plain_python(encoder))
 
 
 def load(folder: Path | str) -> Encoder:
@@ -51,13 +51,12 @@ def load(folder: Path | str) -> Encoder:
     Raises:
         CheckpointError: If the folder lacks the files, or they do not fit each other.
     """
-    folder = Path(folder)
+    description, weights = read_model(folder)
+    if description.get("kind") != "encoder":
+        raise CheckpointError(f"{folder} holds a {description.get('kind', 'generator')}, no encoder; name what pretrain wrote")
     try:
-        description = json.loads((folder / "model.json").read_text())
         encoder = Encoder(**description["config"])
-        encoder.backbone.load_state_dict(load_file(folder / "model.safetensors"))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{folder} holds no encoder: {error.filename} is missing; pass the folder that pretrain wrote") from None
-    except (SafetensorError, json.JSONDecodeError, KeyError, RuntimeError) as error:
-        raise CheckpointError(f"{folder} holds no readable encoder ({str(error).splitlines()[0]}); export it again") from None
+        encoder.backbone.load_state_dict(weights)
+    except (RuntimeError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{folder} does not fit what its model.json says: {' '.join(str(error).split())}") from None
     return encoder.eval()

@@ -8,11 +8,10 @@ import torch
 from torch import nn
 
 from .. import metrics
-from ..data import Splits
+from ..data import Splits, extract
 from ..errors import OptionError
 from ..metrics import Classification
 from ..metrics.classification import Labelled
-from .features import extract
 
 Device = torch.device | str | None
 

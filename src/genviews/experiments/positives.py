@@ -1,4 +1,4 @@
-"""The main comparison: encoders that learn from real images or from a generator's pairs, one row for each way to make a positive."""
+"""The main comparison: encoders that learn from real images or a generator's pairs, a row for each way to make a positive."""
 
 import json
 import time
@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import latents
 from ..data import Splits
-from ..errors import OptionError, ShapeError
+from ..errors import OptionError, RunError, ShapeError
 from ..evaluation import probe
 from ..generators import Generator
 from ..latents import Gaussian, Identity, LatentTransform
 from ..randomness import sample_seeds
 from ..reports import write_report
+from ..reports.run_folder import read_pictures, read_results
 from ..training import NavigatorOptions, SimCLROptions, pretrain, train_navigator, untrained
 from ..views import RealViews, RenderedViews, Views, render
 from ..views.store import quantise
@@ -53,7 +53,9 @@ class Row:
         except ValueError:
             raise OptionError(f"row {name!r}: {std!r} is no std; write gaussian:0.2") from None
         if positive not in TITLES or (std and positive != "gaussian"):
-            raise OptionError(f"row {name!r} is unknown; choose from {', '.join(TITLES)}, gaussian:STD, each with @AUGMENTATION or not")
+            raise OptionError(
+                f"row {name!r} is unknown; choose from {', '.join(TITLES)}, gaussian:STD, each with @AUGMENTATION or not"
+            )
         return row
 
     @property
@@ -103,7 +105,7 @@ def compare_positives(
 
     Args:
         generator: G, frozen.
-        data: Real images of G's shape. Row "real" learns from the training part; probes learn from it and are scored on the test part.
+        data: Real images of G's shape. Row "real" learns from the training part, and so do the probes, scored on the test part.
         options: See `ComparisonOptions`.
         out: The run folder: `results.json`, `report.html`, `navigator/`, `views/`, `encoders/`, `images/`.
         title: Of the report.
@@ -118,21 +120,26 @@ def compare_positives(
         ShapeError: If the images and the generator do not have one shape.
     """
     if data.train.image_shape != generator.image_shape:
-        raise ShapeError(f"the images are {data.train.image_shape}, the generator makes {generator.image_shape}; set image_size to match")
+        raise ShapeError(
+            f"the images are {data.train.image_shape}, the generator makes {generator.image_shape}; set image_size to match"
+        )
     rows = [Row.parse(name) for name in options.rows]
     (out / "images").mkdir(parents=True, exist_ok=True)
     results = _start(out, rows, options, title=title, command=command, notes=list(notes))
     done = {(cell["row"], cell["seed"]) for cell in results["cells"]}
+    seeds = range(options.encoder.seed, options.encoder.seed + options.seeds)
     clock = time.perf_counter() - results["seconds"]
     transforms = {row.name: _transform(row, generator, options, out, results) for row in rows if row.positive != "real"}
     _picture(generator, data, transforms, out)
     for row in rows:
-        todo = [seed for seed in range(options.seeds) if (row.name, seed) not in done]
-        source = _source(row, transforms.get(row.name), generator, data, options, out) if todo else None
+        todo = [seed for seed in seeds if (row.name, seed) not in done]
+        if not todo:
+            continue
+        views = _views(row, transforms.get(row.name), generator, data, options, out)
         for seed in todo:
             recipe = replace(options.encoder, seed=seed, augmentation=row.augmentation or options.encoder.augmentation)
             label = f"encoder: {row.title}, seed {seed}"
-            encoder = pretrain(source, recipe, out / "encoders" / f"{row.slug}-{seed}", resume=True, description=label)
+            encoder = pretrain(views, recipe, out / "encoders" / f"{row.slug}-{seed}", resume=True, description=label)
             for name, score in probe(encoder, data, options.probes).items():
                 results["cells"].append({"row": row.name, "seed": seed, "probe": name, **asdict(score)})
             results["seconds"] = time.perf_counter() - clock
@@ -145,7 +152,10 @@ def _start(out: Path, rows: Sequence[Row], options: ComparisonOptions, **facts: 
     """The results so far: those in the folder, or an empty table."""
     path = out / "results.json"
     if path.exists():
-        return json.loads(path.read_text())
+        results = read_results(path, ("config", "cells", "seconds"))
+        if results["config"] != json.loads(json.dumps(asdict(options))):
+            raise RunError(f"{path} holds a comparison with other options; go on with those, or choose another folder")
+        return results
     return {
         "kind": "cop-gen",
         **facts,
@@ -180,14 +190,9 @@ def _transform(row: Row, generator: Generator, options: ComparisonOptions, out: 
     if row.positive == "untrained":
         return untrained(generator, settings)
     folder = out / ("navigator" if row.augmentation is None else f"navigator-{row.augmentation}")
-    if (folder / "model.json").exists():
-        return latents.load(folder)
     run = train_navigator(generator, settings, out=folder, resume=True)
-    facts = {"steps": run.steps, "best_step": run.best_step, "reason": run.reason}
-    results[folder.name] = facts | {"delta": settings.delta, "lr": settings.lr, "estimator_lr": settings.estimator_lr}
-    pictures = {"evolution": run.evolution, "evolution_steps": run.evolution_steps, "evolution_anchors": run.anchors}
-    np.savez(out / "images" / f"{folder.name}.npz", **{name: np.asarray(value) for name, value in pictures.items()})
-    _write(results, out)
+    facts = {"delta": settings.delta, "lr": settings.lr, "estimator_lr": settings.estimator_lr}
+    results[folder.name] = {"steps": run.steps, "best_step": run.best_step, "reason": run.reason, **facts}
     return run.navigator
 
 
@@ -202,15 +207,12 @@ def _picture(generator: Generator, data: Splits, transforms: dict[str, LatentTra
     }
     for name, transform in transforms.items():
         pictures[f"positives:{name}"] = quantise(generator(transform(z[:ANCHORS], rng=sample_seeds(0, torch.arange(ANCHORS)))))
-    arrays = {name: images.cpu().numpy() for name, images in pictures.items()}
-    evolution = out / "images" / "navigator.npz"
-    if evolution.exists():
-        with np.load(evolution) as file:
-            arrays |= dict(file)
+    arrays: dict[str, Any] = {name: images.cpu().numpy() for name, images in pictures.items()}
+    arrays |= read_pictures(out / "navigator" / "evolution.npz")
     np.savez(out / "images" / "pictures.npz", **arrays)
 
 
-def _source(
+def _views(
     row: Row, transform: LatentTransform | None, generator: Generator, data: Splits, options: ComparisonOptions, out: Path
 ) -> Views:
     if transform is None:

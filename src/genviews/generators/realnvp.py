@@ -98,7 +98,9 @@ class RealNVP(Generator):
     ):
         super().__init__()
         if steps % 2 or levels < 2:
-            raise OptionError(f"steps is {steps} and levels {levels}; couplings come in pairs and images have 2 or more grey values")
+            raise OptionError(
+                f"steps is {steps} and levels {levels}; couplings come in pairs and images have 2 or more grey values"
+            )
         channels, height, width = image_shape
         self.config: dict[str, Any] = {
             "image_shape": image_shape,

@@ -11,7 +11,7 @@ from .transforms import LatentTransform
 
 
 def distance(first: Tensor, second: Tensor) -> Tensor:
-    """d(z, z') = ||z - z'|| / sqrt(D), (B, D), (B, D) -> (B,): the root mean square per dimension, comparable to a Gaussian's std."""
+    """d(z, z') = ||z - z'|| / sqrt(D), (B, D), (B, D) -> (B,): the root mean square per dimension, to compare with a std."""
     return (first - second).square().mean(dim=1).sqrt()
 
 
@@ -48,19 +48,19 @@ class Navigator(LatentTransform):
         self.config: dict[str, Any] = {"dim": dim, "hidden": hidden, "linear": linear, "radius": radius}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            layers = [nn.Linear(dim, dim)] if linear else [nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, dim)]
+            layers: list[nn.Module] = [nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, dim)]
+            if linear:
+                layers = [nn.Linear(dim, dim)]
             self.walk = nn.Sequential(*layers)
             if init == "he":
-                for layer in self.walk:
-                    if isinstance(layer, nn.Linear):
-                        nn.init.kaiming_normal_(layer.weight)
-                        nn.init.zeros_(layer.bias)
+                for layer in layers[::2]:
+                    nn.init.kaiming_normal_(layer.get_parameter("weight"))
+                    nn.init.zeros_(layer.get_parameter("bias"))
             if init_std is not None:
-                last = self.walk[-1]
                 with torch.no_grad():
                     scale = init_std / self.walk(torch.randn(4096, dim)).std()
-                    last.weight.mul_(scale)
-                    last.bias.mul_(scale)
+                    for parameter in layers[-1].parameters():
+                        parameter.mul_(scale)
 
     def displacement(self, latents: Tensor) -> Tensor:
         """T(z), (B, D) -> (B, D), inside the ball if there is one."""
@@ -77,5 +77,5 @@ class Navigator(LatentTransform):
             ShapeError: If the latents are not (B, dim).
         """
         if latents.ndim != 2 or latents.shape[1] != self.dim:
-            raise ShapeError(f"this navigator moves latents (B, {self.dim}), got {tuple(latents.shape)}; train one for this generator")
+            raise ShapeError(f"the navigator moves latents (B, {self.dim}), got {tuple(latents.shape)}; train one for this G")
         return latents + self.displacement(latents)

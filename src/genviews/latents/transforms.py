@@ -47,7 +47,9 @@ class Spherical(LatentTransform):
     def forward(self, latents: Tensor, rng: Rng = None) -> Tensor:
         seeds = as_seeds(rng, len(latents), latents.device)
         moved = latents + self.std * normal(seeds, latents.shape[1])
-        return moved * (torch.linalg.vector_norm(latents, dim=1, keepdim=True) / torch.linalg.vector_norm(moved, dim=1, keepdim=True))
+        return moved * (
+            torch.linalg.vector_norm(latents, dim=1, keepdim=True) / torch.linalg.vector_norm(moved, dim=1, keepdim=True)
+        )
 
 
 class Resample(LatentTransform):

@@ -2,6 +2,7 @@
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional as differentiable
 from torch import Tensor
 
 
@@ -13,4 +14,4 @@ def gather(local: Tensor) -> Tensor:
     """
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
         return local
-    return torch.cat(torch.distributed.nn.functional.all_gather(local))
+    return torch.cat(differentiable.all_gather(local))

@@ -14,7 +14,8 @@ from .page import Cell, Figure, Listing, Number, Panel, Section, Table, plot, sh
 from .run_folder import read_metrics, read_pictures, read_results
 from .scores import Scores, Values, beyond_noise, interval, mean_std, signed
 
-BASELINE, REFERENCE = "none", "real"  # the row to compare with, and the row that needs no generator
+BASELINE, CONTROL, REFERENCE = "none", "untrained", "real"
+"""The row to compare with, the row that tells what training the navigator adds, and the row that needs no generator."""
 
 PLOTS = {
     "Losses": {"estimator_loss": "estimator", "navigator_loss": "navigator"},
@@ -109,7 +110,10 @@ def _facts(results: dict[str, Any], scores: Scores) -> list[str]:
 def _samples(pictures: dict[str, NDArray]) -> Section:
     titles = {"real": "Real", "generated": "Generated"}
     panels = [sheet(pictures[key], f"{title} images", label=title, rows=6) for key, title in titles.items() if key in pictures]
-    return Section("What the generator knows", figures=[Figure(panels, "The first of each, not selected.")])
+    return Section(
+        "What the generator knows",
+        figures=[Figure(panels, "Real images evenly spread over the training set, samples of the first seeds; none selected.")],
+    )
 
 
 def _pairs(rows: dict[str, str], pictures: dict[str, NDArray]) -> Section:
@@ -163,7 +167,11 @@ def _probes(scores: Scores) -> Section:
         return Section(title, ["No probe has finished yet."])
     panels = [_probe_plot(scores, probe) for probe in scores.probes if any(probe == done for _, done in scores.cells)]
     caption = "Small dots are seeds; the large dot is their mean, with a bar of one standard deviation to each side."
-    return Section(title, figures=[Figure(panels, caption)], tables=[_accuracies(scores), _gains(scores)])
+    return Section(
+        title,
+        figures=[Figure(panels, caption)],
+        tables=[_accuracies(scores), *(_gains(scores, baseline) for baseline in (BASELINE, CONTROL) if baseline in scores.rows)],
+    )
 
 
 def _probe_plot(scores: Scores, probe: str) -> Panel:
@@ -188,13 +196,13 @@ def _accuracies(scores: Scores) -> Table:
     return Table(["", *scores.probes.values(), "Seeds"], rows, caption)
 
 
-def _gains(scores: Scores) -> Table:
+def _gains(scores: Scores, baseline: str) -> Table:
     rows = []
     for row in _compared(scores):
-        gains = [scores.gain(row, probe, BASELINE) for probe in scores.probes]
+        gains = [scores.gain(row, probe, baseline) for probe in scores.probes]
         rows.append([Cell(scores.rows[row]), *(Cell(mean_std(gain, sign=True), strong=beyond_noise(gain)) for gain in gains)])
     caption = (
-        f"Points of top-1 over “{scores.rows.get(BASELINE, BASELINE)}”, paired by seed. "
+        f"Points of top-1 over “{scores.rows[baseline]}”, paired by seed. "
         "Bold: beyond noise (the 95% interval of the mean leaves out zero)."
     )
     return Table(["", *scores.probes.values()], rows, caption)

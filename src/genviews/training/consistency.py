@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
@@ -36,6 +37,7 @@ class ConsistencyMonitor(Callback):
     Attributes:
         best: Weights of the last navigator that kept it.
         best_step: Their step.
+        dropped: Whether the score fell too low.
         steps: When pictures were taken.
         pictures: Positives of the same anchors then, uint8 (SHOWN, C, H, W) each.
     """
@@ -56,6 +58,7 @@ class ConsistencyMonitor(Callback):
         self.every, self.tolerance, self.seed, self.truncation = every, tolerance, seed, truncation
         self.initial = deepcopy(navigator)
         self.best, self.best_step = weights(navigator), 0
+        self.dropped = False
         self.steps: list[int] = []
         self.pictures: list[Tensor] = []
 
@@ -84,10 +87,19 @@ class ConsistencyMonitor(Callback):
             consistency = float(self.score(self.anchors, positives))
             module.log_dict({"consistency": consistency, "consistency_to_initial": self.score(self.starts, positives)})
             if consistency < self.tolerance * self.expected:
-                return module.stop(
-                    f"semantic consistency fell to {consistency:.2f}, below {self.tolerance:g} of the untrained navigator's {self.expected:.2f}"
-                )
+                floor = f"{self.tolerance:g} of the untrained navigator's {self.expected:.2f}"
+                self.dropped = True
+                return module.stop(f"semantic consistency fell to {consistency:.2f}, below {floor}")
         self.best, self.best_step = weights(module.navigator), step
+
+    def evolution(self) -> dict[str, Any]:
+        """The pictures as arrays: `evolution`, `evolution_steps` and `evolution_anchors`."""
+        anchors = quantise(self.anchors[:SHOWN]).cpu().numpy()
+        return {
+            "evolution": torch.stack(self.pictures).numpy(),
+            "evolution_steps": np.array(self.steps),
+            "evolution_anchors": anchors,
+        }
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "best_step": self.best_step, "steps": self.steps, "pictures": self.pictures}

@@ -1,9 +1,11 @@
-"""COP-Gen (Li et al. 2022): a navigator T_z moves each latent to its optimal positive, against a mutual-information estimator f."""
+"""COP-Gen (Li et al. 2022): a navigator T_z moves latents to their optimal positives, against an information estimator f."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
@@ -12,13 +14,12 @@ from .. import latents
 from ..encoders import Encoder, projector
 from ..errors import OptionError
 from ..generators.base import Generator
-from ..latents import Identity, Navigator, distance
+from ..latents import Identity, LatentTransform, Navigator, distance
 from ..losses import gather, info_nce
 from ..randomness import derive
 from ..views.sources import GeneratedViews
-from ..views.store import quantise
 from . import judges
-from .consistency import SHOWN, ConsistencyMonitor, weights
+from .consistency import ConsistencyMonitor, weights
 from .fit import Learner, fit
 from .judges import Judge
 from .simclr import SimCLROptions, ViewOptions
@@ -26,16 +27,19 @@ from .simclr import SimCLROptions, ViewOptions
 
 @dataclass(frozen=True, kw_only=True)
 class NavigatorOptions(ViewOptions):
-    """How a navigator is trained; the learning rates keep the paper's ratio, T three times slower than f.
+    """How a navigator is trained.
+
+    T learns at the paper's rate. f, a small network from scratch, learns faster than the paper's ResNet-18, so that it stays
+    ahead: an adversary that wins at once changes what the image shows instead of how it looks.
 
     Attributes:
         hidden: Width of T's hidden layer; the latent's if None.
         linear: T without a hidden layer.
         init: "default" (PyTorch's, the released code) or "he" (the supplement).
-        init_std: Std of T(z) at the start; as the initialisation gives it if None.
+        init_std: Std of T(z) at the start, small enough to keep the meaning; what `init` gives if None.
         steps: At most so many.
         batch_size: Latents a step.
-        lr: Of the navigator (paper: 1e-5).
+        lr: Of the navigator (the paper's).
         estimator_lr: Of f (paper: 3e-5).
         temperature: Of InfoNCE.
         truncation: psi of the latents; None for N(0, I).
@@ -44,18 +48,18 @@ class NavigatorOptions(ViewOptions):
         judge: "samples" (an encoder pretrained on G's samples), "lpips", a timm model with published weights, or "none".
         judge_steps: Of the samples judge.
         judge_augmentation: T_x of the samples judge; `augmentation` if None.
-        check_every: Steps between checks of the semantic consistency.
+        check_every: Steps between checks of the semantic consistency, which are the rows of the history.
         tolerance: Stop where consistency falls below this fraction of the untrained navigator's.
     """
 
     hidden: int | None = None
     linear: bool = False
     init: Literal["default", "he"] = "default"
-    init_std: float | None = None
+    init_std: float | None = 0.1
     steps: int = 1000
     batch_size: int = 176
-    lr: float = 1e-4
-    estimator_lr: float = 3e-4
+    lr: float = 1e-5
+    estimator_lr: float = 1e-3
     temperature: float = 0.1
     truncation: float | None = None
     delta: float | None = None
@@ -63,7 +67,7 @@ class NavigatorOptions(ViewOptions):
     judge: str = "samples"
     judge_steps: int = 300
     judge_augmentation: str | None = None
-    check_every: int = 25
+    check_every: int = 20
     tolerance: float = 0.9
 
 
@@ -78,17 +82,19 @@ class COPGen(Learner):
         options: See `NavigatorOptions`.
 
     Attributes:
-        inside: The navigator's weights when it last satisfied the constraint.
+        inside: The navigator's weights when it last satisfied the constraint, and `inside_step`, their step.
         reason: Why training stopped before its last step.
     """
 
     frozen_parts = ("generator", "augment")
 
-    def __init__(self, generator: Generator, navigator: Navigator, estimator: Encoder, augment: nn.Module, options: NavigatorOptions):
+    def __init__(
+        self, generator: Generator, navigator: Navigator, estimator: Encoder, augment: nn.Module, options: NavigatorOptions
+    ):
         super().__init__()
         self.generator, self.navigator, self.augment, self.options = generator, navigator, augment, options
         self.estimator = nn.Sequential(estimator, projector(estimator.num_features))
-        self.inside = weights(navigator)
+        self.inside, self.inside_step = weights(navigator), -1
         self.reason: str | None = None
 
     def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor | None:
@@ -114,7 +120,7 @@ class COPGen(Learner):
         if delta is None or self.options.on_violation == "project":
             return False
         if gather(distance(z, moved).detach()).max() <= delta:
-            self.inside = weights(self.navigator)
+            self.inside, self.inside_step = weights(self.navigator), self.global_step
             return False
         self.stop(f"d(z, z') exceeded delta = {delta:g}")
         return True
@@ -124,8 +130,11 @@ class COPGen(Learner):
         self.trainer.should_stop = True
 
     def configure_optimizers(self) -> Any:
-        against = {"params": self.navigator.parameters(), "lr": self.options.lr, "maximize": True}
-        return Adam([{"params": self.estimator.parameters()}, against], self.options.estimator_lr, betas=(0.5, 0.999))
+        groups: list[dict[str, Any]] = [
+            {"params": self.estimator.parameters(), "lr": self.options.estimator_lr},
+            {"params": self.navigator.parameters(), "lr": self.options.lr, "maximize": True},
+        ]
+        return Adam(groups, betas=(0.5, 0.999))
 
 
 @dataclass(frozen=True)
@@ -137,20 +146,12 @@ class NavigatorRun:
         steps: Steps done.
         best_step: The step `navigator` is from.
         reason: Why training ended.
-        history: What was logged, a dict a row.
-        evolution_steps: Steps at which pictures were taken.
-        evolution: Positives of the same anchors at those steps, uint8 (S, K, C, H, W).
-        anchors: Those anchors, uint8 (K, C, H, W).
     """
 
-    navigator: Navigator
+    navigator: LatentTransform
     steps: int
     best_step: int
     reason: str
-    history: list[dict[str, float]]
-    evolution_steps: list[int]
-    evolution: Tensor
-    anchors: Tensor
 
 
 def untrained(generator: Generator, options: NavigatorOptions) -> Navigator:
@@ -180,13 +181,16 @@ def train_navigator(
         generator: G, unconditional.
         options: See `NavigatorOptions`.
         judge: Of semantic consistency, a function of two image batches; None makes the one that `options.judge` names.
-        out: Run folder for checkpoints, `metrics.csv` and the navigator; None keeps nothing.
-        resume: Go on from the last checkpoint in `out`.
+        out: Run folder for checkpoints, `metrics.csv`, the navigator, and `evolution.npz`: the positives of a few anchors, uint8
+            (S, K, C, H, W), at each check. None keeps nothing.
+        resume: Go on from the last checkpoint in `out`, or return what a finished run left there.
         **trainer: Further arguments of `fit`.
 
     Raises:
         OptionError: If delta is smaller than what the untrained navigator moves.
     """
+    if resume and out and (out / "run.json").exists():
+        return NavigatorRun(latents.load(out), **json.loads((out / "run.json").read_text()))
     judged = SimCLROptions(
         backbone=options.backbone,
         augmentation=options.judge_augmentation or options.augmentation,
@@ -220,25 +224,21 @@ def train_navigator(
         resume=resume,
         description="navigator",
         callbacks=[monitor],
+        log_every=options.check_every,
         **trainer,
     )
     kept, best_step = weights(navigator), history.steps
-    if monitor.best_step < history.steps and module.reason and "consistency" in module.reason:
+    if monitor.dropped:
         kept, best_step = monitor.best, monitor.best_step
-    elif module.reason:
-        kept, best_step = module.inside, history.steps - 1
+    elif options.delta is not None and options.on_violation == "stop":
+        kept, best_step = module.inside, module.inside_step
     if best_step < 0:
         raise OptionError(f"{module.reason} before the first step; lower init_std, raise delta, or choose on_violation=project")
     navigator.load_state_dict(kept)
+    run = NavigatorRun(navigator.eval().requires_grad_(False), history.steps, best_step, module.reason or "all steps were done")
     if out:
+        np.savez(out / "evolution.npz", **monitor.evolution())
         latents.save(navigator, out)
-    return NavigatorRun(
-        navigator.eval().requires_grad_(False),
-        history.steps,
-        best_step,
-        module.reason or f"all {options.steps} steps were done",
-        history.rows,
-        monitor.steps,
-        torch.stack(monitor.pictures),
-        quantise(monitor.anchors[:SHOWN]).cpu(),
-    )
+        facts = {"steps": run.steps, "best_step": run.best_step, "reason": run.reason}
+        (out / "run.json").write_text(json.dumps(facts, indent=1) + "\n")
+    return run

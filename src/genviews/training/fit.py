@@ -2,7 +2,6 @@
 
 import csv
 import logging
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm import tqdm
 
-from ..errors import GenviewsError, NonFiniteError, OptionError, RunError
+from ..errors import NonFiniteError, OptionError
 from ..randomness import sample_seeds
 from ..views.sources import Views
 
@@ -45,7 +44,9 @@ class Batches(Dataset):
     def __getitem__(self, step: int) -> tuple[tuple[Tensor, ...], Tensor]:
         count, batch = len(self.source), self.batch_size
         epoch, position = divmod(step, count // batch)
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(int(sample_seeds(self.seed, torch.tensor([epoch])))))
+        order = torch.randperm(
+            count, generator=torch.Generator().manual_seed(int(sample_seeds(self.seed, torch.tensor([epoch]))))
+        )
         mine = torch.arange(self.rank, batch, self.world_size)
         return self.source[order[position * batch + mine]], sample_seeds(self.seed, step * batch + mine)
 
@@ -132,7 +133,12 @@ class Progress(Callback):
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.bar = tqdm(
-            total=self.steps, initial=trainer.global_step, desc=self.description, unit="step", disable=not trainer.is_global_zero
+            total=self.steps,
+            initial=trainer.global_step,
+            desc=self.description,
+            unit="step",
+            mininterval=0.5,
+            disable=not trainer.is_global_zero,
         )
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, *_: Any) -> None:
@@ -144,6 +150,14 @@ class Progress(Callback):
         self.bar.close()
 
 
+class Checkpoints(ModelCheckpoint):
+    """`last.ckpt` every few steps, but not after the last: what comes then is the caller's to keep."""
+
+    def on_train_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
+        if trainer.global_step < trainer.max_steps:
+            super().on_train_batch_end(trainer, *args)
+
+
 class FiniteLoss(Callback):
     """Stops before a NaN or infinite loss reaches the weights."""
 
@@ -153,7 +167,7 @@ class FiniteLoss(Callback):
     def on_before_backward(self, trainer: L.Trainer, module: L.LightningModule, loss: Tensor) -> None:
         if not torch.isfinite(loss):
             kept = f"the last good checkpoint is in {self.checkpoints}" if self.checkpoints else "nothing was saved"
-            raise NonFiniteError(f"the loss became {float(loss)} at step {trainer.global_step}; {kept}; lower the learning rate")
+            raise NonFiniteError(f"the loss became {loss.item()} at step {trainer.global_step}; {kept}; lower the learning rate")
 
 
 def fit(
@@ -173,7 +187,8 @@ def fit(
     precision: Any = "32-true",
     devices: Any = "auto",
     accelerator: str = "auto",
-    accumulate: int = 1,
+    strategy: str = "auto",
+    clip: float | None = None,
 ) -> History:
     """Runs `module.training_step` for `steps` steps.
 
@@ -193,6 +208,8 @@ def fit(
         precision: Lightning's: "32-true", "bf16-mixed", "16-mixed".
         devices: Lightning's.
         accelerator: Lightning's.
+        strategy: Lightning's.
+        clip: Largest norm of a gradient; None for any.
 
     Returns:
         The logged history.
@@ -213,13 +230,15 @@ def fit(
     history = History(log_every, out / "metrics.csv" if out else None)
     extra: list[Callback] = [Progress(description, steps), FiniteLoss(folder), *callbacks, history]
     if folder:
-        extra.append(ModelCheckpoint(folder, filename="last", every_n_train_steps=checkpoint_every, enable_version_counter=False))
+        extra.append(Checkpoints(folder, filename="last", every_n_train_steps=checkpoint_every, enable_version_counter=False))
     trainer = L.Trainer(
         max_steps=steps,
         max_epochs=-1,
         accelerator=accelerator,
         devices=devices,
+        strategy=strategy,
         precision=precision,
+        gradient_clip_val=clip,
         callbacks=extra,
         logger=False,
         enable_checkpointing=folder is not None,

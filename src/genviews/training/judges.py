@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
-import timm
 import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import encoders
 from ..errors import OptionError
 from ..generators.base import Generator
 from ..latents.transforms import Identity
@@ -27,7 +26,7 @@ def by_features(features: nn.Module) -> Judge:
     return lambda first, second: F.cosine_similarity(features(first), features(second))
 
 
-def by_lpips(network: str = "alex") -> Judge:
+def by_lpips(network: Literal["alex", "vgg", "squeeze"] = "alex") -> Judge:
     """Minus the LPIPS distance (Zhang et al. 2018) of torchmetrics; its backbone's weights are torchvision's, downloaded once."""
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
@@ -48,17 +47,16 @@ def by_samples(generator: Generator, options: SimCLROptions, out: Path | None = 
         options: Of the pretraining.
         out: Keeps the encoder here; one that is here already is used as it is.
     """
-    if out and (out / "model.json").exists():
-        return by_features(encoders.load(out))
     views = GeneratedViews(generator, Identity(), count=options.steps * options.batch_size, seed=options.seed)
-    return by_features(pretrain(views, options, out, description="judge"))
+    return by_features(pretrain(views, options, out, resume=True, description="judge"))
 
 
 def by_timm(name: str) -> Judge:
     """Features of a timm model with its published weights (CLIP's image towers among them), which timm downloads once."""
     model = timm.create_model(name, pretrained=True, num_classes=0).eval().requires_grad_(False)
-    size = model.pretrained_cfg["input_size"][1:]
-    mean, std = (torch.tensor(model.pretrained_cfg[key]).view(-1, 1, 1) for key in ("mean", "std"))
+    prepared = timm.data.resolve_model_data_config(model)
+    size = prepared["input_size"][1:]
+    mean, std = (torch.tensor(prepared[key]).view(-1, 1, 1) for key in ("mean", "std"))
 
     def features(images: Tensor) -> Tensor:
         images = F.interpolate(images.clamp(0, 1), size=size, mode="bilinear").expand(-1, 3, -1, -1)
@@ -80,7 +78,7 @@ def create(name: str, generator: Generator, options: SimCLROptions, out: Path | 
     if name == "lpips":
         return by_lpips()
     if not timm.is_model(name):
-        raise OptionError(f"judge {name!r} is unknown; choose samples, lpips, none, or a model of timm.list_models(pretrained=True)")
+        raise OptionError(f"judge {name!r} is unknown; choose samples, lpips, none, or one of timm.list_models(pretrained=True)")
     return by_timm(name)
 
 

@@ -12,11 +12,13 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from .. import augmentations, encoders
 from ..augmentations import Augmentation
+from ..data import Images
 from ..encoders import Encoder, projector
 from ..losses import gather, info_nce
 from ..randomness import derive
 from ..views.sources import Views
 from .fit import Learner, fit
+from .online import OnlineKNN
 
 
 def warmup_cosine(optimizer: Optimizer, steps: int, warmup: int = 0, final: float = 0.0) -> dict[str, Any]:
@@ -85,7 +87,14 @@ class SimCLROptions(ViewOptions):
 
 
 PAPER = SimCLROptions(
-    backbone="resnet50", image_size=128, steps=1_300_000 // 224 * 100, batch_size=224, lr=0.03, warmup=0, final_lr=1e-3, temperature=0.1
+    backbone="resnet50",
+    image_size=128,
+    steps=1_300_000 // 224 * 100,
+    batch_size=224,
+    lr=0.03,
+    warmup=0,
+    final_lr=1e-3,
+    temperature=0.1,
 )
 """COP-Gen's recipe on ImageNet: 100 epochs of 1.3 M pairs, lr 0.03 * batch / 256, cosine to lr * 0.1^3."""
 
@@ -129,6 +138,8 @@ def pretrain(
     out: Path | None = None,
     resume: bool = False,
     description: str = "encoder",
+    watch: Images | None = None,
+    log_every: int = 10,
     **trainer: Any,
 ) -> Encoder:
     """Trains an encoder on a source of views.
@@ -137,13 +148,17 @@ def pretrain(
         views: Real, rendered or generated pairs.
         options: See `SimCLROptions`.
         out: Run folder for checkpoints, `metrics.csv` and the exported encoder; None keeps nothing.
-        resume: Go on from the last checkpoint in `out`.
+        resume: Go on from the last checkpoint in `out`, or return the encoder that a finished run left there.
         description: For the progress bar.
-        **trainer: Further arguments of `fit` (precision, devices, workers, callbacks, ...).
+        watch: Labelled training images, whose nearest-neighbour accuracy the history then holds; None watches nothing.
+        log_every: Steps between rows of the history.
+        **trainer: Further arguments of `fit` (precision, devices, workers, ...).
 
     Returns:
         The encoder, in eval mode, as the last step left it.
     """
+    if resume and out and (out / "model.json").exists():
+        return encoders.load(out)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         module = SimCLR(options.encoder(views.image_shape), views, options.augment(views.image_shape), options)
@@ -156,6 +171,8 @@ def pretrain(
         out=out,
         resume=resume,
         description=description,
+        callbacks=[OnlineKNN(watch, log_every)] if watch else [],
+        log_every=log_every,
         **trainer,
     )
     if out:

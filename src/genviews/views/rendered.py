@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from ..errors import OptionError
+from ..errors import DataError, OptionError
 from ..generators.base import Generator
 from .cop_gen_layout import CopGenFolder
-from .sources import Views
+from .sources import Views, render_pair
 from .store import Store
 
 
@@ -19,28 +19,31 @@ class RenderedViews(Views):
 
     Raises:
         OptionError: If the store holds latents only and there is no generator.
+        DataError: If the store is not rendered to its end.
     """
 
     def __init__(self, pairs: Store | CopGenFolder, generator: Generator | None = None):
         super().__init__()
         self.pairs, self.image_shape = pairs, pairs.image_shape
-        self.generator = generator if isinstance(pairs, Store) and pairs.config.codec == "latents" else None
-        if isinstance(pairs, Store) and pairs.config.codec == "latents" and generator is None:
-            raise OptionError(f"{pairs.path} holds latents only; name the generator that renders them")
+        self.latents = pairs if isinstance(pairs, Store) and pairs.config.codec == "latents" else None
+        self.generator = generator if self.latents else None
+        if isinstance(pairs, Store) and pairs.missing:
+            raise DataError(f"{pairs.path} lacks {len(pairs.missing)} shards; render it to its end with --resume")
+        if self.latents and not generator:
+            raise OptionError(f"{self.latents.path} holds latents only; name the generator that renders them")
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __getitem__(self, indices: Tensor) -> tuple[Tensor, ...]:
-        if self.generator is None:
+        if self.latents is None:
             return self.pairs[indices][:2]
-        latents, condition = self.pairs.latents(indices), self.pairs.condition(indices)
+        latents, condition = self.latents.latents(indices), self.latents.condition(indices)
         return latents if condition is None else (*latents, condition)
 
     @torch.no_grad()
     def forward(self, *fetched: Tensor) -> tuple[Tensor, Tensor]:
         if self.generator is None:
             return fetched[0].float() / 255, fetched[1].float() / 255
-        condition = fetched[2].repeat(2) if len(fetched) > 2 else None
-        first, second = self.generator(torch.cat(fetched[:2]), condition).chunk(2)
-        return first, second
+        z, moved, *condition = fetched
+        return render_pair(self.generator, z, moved, condition[0] if condition else None)

@@ -16,9 +16,9 @@ from tqdm import tqdm
 from ..errors import OptionError, RunError
 from ..generators.base import Generator
 from ..latents.transforms import LatentTransform
-from ..randomness import derive, sample_seeds, uniform
+from ..randomness import sample_seeds
 from .shards import CODECS, write_array
-from .sources import latent_pairs
+from .sources import draw_condition, latent_pairs
 from .store import Configuration, Store, render_images
 
 PARTIAL = ".partial-"
@@ -43,13 +43,6 @@ def describe(module: nn.Module) -> dict[str, Any]:
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
     return {"class": type(module).__name__, **_attributes(module), "sha256": digest.hexdigest()}
-
-
-def draw_condition(seeds: Tensor, num_conditions: int, conditions: Sequence[int] | None = None) -> Tensor:
-    """A condition int64 (B,) for each of the seeds (B,), uniform over `conditions`, or over all `num_conditions` if None."""
-    count = num_conditions if conditions is None else len(conditions)
-    drawn = (uniform(derive(seeds, 2), 1)[:, 0] * count).long()
-    return drawn if conditions is None else torch.tensor(conditions, device=seeds.device)[drawn]
 
 
 def render(

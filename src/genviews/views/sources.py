@@ -1,13 +1,15 @@
 """Where pairs of views come from. Each source has a host side, `source[indices]`, that loader workers run, and a device side,
 `source(*fetched) -> (first, second)`, that the training step runs."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from ..data import Images
 from ..generators.base import Generator
 from ..latents.transforms import LatentTransform
-from ..randomness import derive, sample_seeds
+from ..randomness import derive, sample_seeds, uniform
 
 
 class Views(nn.Module):
@@ -53,11 +55,24 @@ def latent_pairs(
     return z, transform(z, rng=derive(seeds.to(z.device), 1))
 
 
+def draw_condition(seeds: Tensor, num_conditions: int, conditions: Sequence[int] | None = None) -> Tensor:
+    """A condition int64 (B,) for each of the seeds (B,), uniform over `conditions`, or over all `num_conditions` if None."""
+    count = num_conditions if conditions is None else len(conditions)
+    drawn = (uniform(derive(seeds, 2), 1)[:, 0] * count).long()
+    return drawn if conditions is None else torch.tensor(conditions, device=seeds.device)[drawn]
+
+
+def render_pair(generator: Generator, z: Tensor, moved: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
+    """G(z) and G(z') of latents (B, D), float32 (B, C, H, W) each, in one generator call."""
+    first, second = generator(torch.cat([z, moved]), None if condition is None else condition.repeat(2)).chunk(2)
+    return first, second
+
+
 class GeneratedViews(Views):
     """Pairs rendered in the training step: G(z) and G(T_z(z)), in one generator call.
 
     Args:
-        generator: G, frozen.
+        generator: G, frozen; a conditional one draws its conditions uniformly.
         transform: T_z.
         count: How many distinct pairs there are; pair i is the same as pair i of a store rendered with this seed.
         seed: Of the pairs.
@@ -80,6 +95,7 @@ class GeneratedViews(Views):
 
     @torch.no_grad()
     def forward(self, *fetched: Tensor) -> tuple[Tensor, Tensor]:
-        z, moved = latent_pairs(self.generator, self.transform, sample_seeds(self.seed, fetched[0]), self.truncation)
-        first, second = self.generator(torch.cat([z, moved])).chunk(2)
-        return first, second
+        seeds = sample_seeds(self.seed, fetched[0])
+        z, moved = latent_pairs(self.generator, self.transform, seeds, self.truncation)
+        classes = self.generator.num_conditions
+        return render_pair(self.generator, z, moved, None if classes is None else draw_condition(seeds, classes))

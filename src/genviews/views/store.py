@@ -24,6 +24,7 @@ from torch import Tensor
 from ..errors import DataError
 from ..generators.base import Generator
 from .shards import CODECS, Rows, map_array
+from .sources import render_pair
 
 FORMAT = 1
 Indices = Tensor | Sequence[int]
@@ -94,8 +95,7 @@ def quantise(images: Tensor) -> Tensor:
 @torch.no_grad()
 def render_images(generator: Generator, z: Tensor, moved: Tensor, condition: Tensor | None) -> Tensor:
     """G(z) and G(z') of latents (B, D) in one call: uint8 (B, 2, C, H, W)."""
-    images = generator(torch.cat([z, moved]), None if condition is None else condition.repeat(2))
-    return torch.stack(quantise(images).chunk(2), dim=1)
+    return quantise(torch.stack(render_pair(generator, z, moved, condition), dim=1))
 
 
 class Store:

@@ -2,9 +2,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genviews.data import ArrayImages
+from genviews.data import ArrayImages, extract
 from genviews.errors import DataError, NonFiniteError, ShapeError
-from genviews.evaluation import extract
 
 PIXELS = torch.randint(256, (10, 3, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(10) % 3

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..data import Images
 from ..errors import DataError, NonFiniteError, ShapeError
+from .images import Images
 
 
 def extract(
@@ -25,7 +25,7 @@ def extract(
         data: N images.
         batch_size: B.
         device: Moves the encoder there; None for where it is.
-        progress: Whether to show a bar.
+        progress: Show a bar if the standard error is a terminal.
 
     Returns:
         Features float32 (N, D) and labels int64 (N,), on the CPU.
@@ -42,7 +42,7 @@ def extract(
     encoder.to(device)
     features, labels = [], []
     with evaluating(encoder), torch.inference_mode():
-        for indices in tqdm(torch.arange(len(data)).split(batch_size), "encoding", disable=not progress):
+        for indices in tqdm(torch.arange(len(data)).split(batch_size), "encoding", leave=False, disable=None if progress else True):
             images, batch_labels = data[indices]
             batch = encoder(images.to(device).float() / 255)
             if batch.ndim != 2 or len(batch) != len(indices):

@@ -1,0 +1,146 @@
+"""What every command has in common: help, examples that parse, and bad input answered by one line and exit code 2."""
+
+import inspect
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from genviews.cli import OVERVIEW, RUNS, VERBS, _find, _parser, main
+from genviews.encoders import Encoder, save
+
+MODULES = {verb: import_module(f"genviews.cli.{verb}").COMMAND for verb in VERBS}
+COMMANDS = {
+    f"{verb} {sub}".strip(): command
+    for verb, commands in MODULES.items()
+    for sub, command in (commands.items() if isinstance(commands, dict) else [("", commands)])
+}
+EXAMPLES = [
+    line
+    for text in (OVERVIEW, *map(inspect.getdoc, COMMANDS.values()))
+    for line in re.findall(r"^  genviews (.+?)(?:   .*)?$", text, re.M)
+    if "VERB" not in line
+]
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs a command that is to fail, in an empty folder; returns its one line."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(line: str) -> str:
+        assert main(shlex.split(line)) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and err.startswith("genviews: error: ") and err.count("\n") == 1 and err.endswith("\n")
+        return err
+
+    return run
+
+
+@pytest.mark.parametrize("args", [[], ["-h"], ["--help"]])
+def test_the_overview_names_every_verb(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(args) == 0
+    out = capsys.readouterr().out
+    assert all(re.search(rf"^  {verb} +\w", out, re.M) for verb in VERBS) and "genviews quickstart" in out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_examples_and_every_option(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*name.split(), "--help"])
+    out = capsys.readouterr().out
+    assert not stopped.value.code
+    assert f"usage: genviews {name}" in out and f"Examples:\n  genviews {name}" in out and "Args:" not in out
+    parameters = inspect.signature(COMMANDS[name]).parameters.values()
+    for parameter in parameters:
+        if parameter.kind != parameter.VAR_KEYWORD:
+            assert re.search(rf"^  (--)?{parameter.name} .*\n? *\S", out, re.M)
+            assert f"{parameter.name}:" in inspect.getdoc(COMMANDS[name])
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if isinstance(MODULES[verb], dict)])
+def test_help_of_a_verb_lists_its_commands(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([verb, "--help"])
+    out = capsys.readouterr().out
+    assert not stopped.value.code and all(re.search(rf"^  genviews {verb} {sub} +\w", out, re.M) for sub in MODULES[verb])
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_parse(example: str) -> None:
+    name, command, rest = _find(shlex.split(example))
+    _parser(name, command).parse_args(rest)
+
+
+def test_examples_are_of_every_command() -> None:
+    assert all(any(example.startswith(name) for example in EXAMPLES) for name in COMMANDS)
+    assert RUNS <= COMMANDS.keys()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("quikstart", "'quikstart' is no verb; choose from quickstart, generator"),
+        ("--version-of-what", "'--version-of-what' is no verb"),
+        ("generator", "generator takes one of info, sample, train; got 'nothing'"),
+        ("generator inform", "generator takes one of info, sample, train; got 'inform'"),
+        ("generator info", "generator info: .* required: generator; see genviews generator info --help"),
+        ("generator info digits-flow --colour red", "unrecognized arguments: --colour"),
+        ("generator info digits-flow again", "unrecognized arguments: again"),
+        ("generator sample digits-flow --count three", "count.* Expected .*int.* Got value: three"),
+        ("generator sample digits-flow --count", "--count: expected one argument"),
+        ("views render digits-flow gaussian --codec gif", "codec.* 'raw', 'jpeg', 'latents'.* Got value: gif"),
+        ("pretrain digits --temperatur 0.1", "unrecognized arguments: --temperatur"),
+        ("pretrain digits --config nope.yaml", "File does not exist: 'nope.yaml'"),
+        ("evaluate linear encoder digits --protocol adam", "protocol.* 'lbfgs', 'sgd'"),
+    ],
+)
+def test_what_cannot_be_parsed(line: str, message: str, refused) -> None:
+    assert re.search(message, refused(line))
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("generator info nope.pt", "nope.pt is no file and none of the built-in generators: digits-flow"),
+        ("generator info file", "file is empty; download it again"),
+        ("generator sample digits-flow --count 0", "count=0 and columns=8 must be positive"),
+        ("generator sample digits-flow --count -1", "count=-1 and columns=8 must be positive"),
+        ("generator sample digits-flow --columns 0", "count=64 and columns=0 must be positive"),
+        ("generator sample digits-flow --out file/a.png", "file"),
+        ("generator train realnvp nope", "data 'nope' is neither digits, mnist"),
+        ("views render digits-flow nope", "nope is missing"),
+        ("views render digits-flow gaussian --pairs 0", "pairs=0, .* must be positive"),
+        ("views render digits-flow gaussian --out file", "file cannot be written"),
+        ("views export nope png", "nope holds no readable store"),
+        ("pretrain nope", "data 'nope' is neither digits, mnist"),
+        ("pretrain generated", "no generator is named; pass --generator"),
+        ("evaluate linear nope digits", r"nope/model\.json is missing"),
+        ("evaluate knn encoder nope", "data 'nope' is neither"),
+        ("evaluate knn encoder digits", r"takes images \(B, 3, H, W\).*|top-1"),
+        ("evaluate knn encoder digits --k 0", "k is 0"),
+        ("evaluate linear encoder digits --labels_per_class 1000", "1000 labels a class were asked for"),
+        ("report nope", r"nope/results\.json is missing; give the folder of a run"),
+        ("navigator train digits-flow --out file", "file cannot be written"),
+    ],
+)
+def test_what_cannot_be_done(line: str, message: str, refused) -> None:
+    Path("file").touch()
+    if " encoder " in line:
+        save(Encoder(in_channels=1), Path("encoder"))
+    assert re.search(message, refused(line))
+
+
+@pytest.mark.parametrize("name", sorted(RUNS))
+def test_a_folder_of_another_run_is_left_alone(name: str, refused) -> None:
+    first = {"navigator train": "digits-flow", "generator train": "realnvp digits", "pretrain": "digits", "quickstart": ""}[name]
+    Path("run").mkdir()
+    Path("run/metrics.csv").write_text("step\n")
+    assert "run holds metrics.csv but no run" in refused(f"{name} {first} --out run")
+    Path("run/config.yaml").write_text("out: run\nlr: 0.5\n")
+    assert "run holds a run already; go on with it by --resume" in refused(f"{name} {first} --out run")
+    assert re.search(r"run holds a run of \S+=.*, not .*; keep that, or change --out", refused(f"{name} {first} --out run --resume"))
+    assert Path("run/config.yaml").read_text() == "out: run\nlr: 0.5\n" and len(list(Path("run").iterdir())) == 2

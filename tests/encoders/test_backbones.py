@@ -1,0 +1,111 @@
+import pytest
+import torch
+from torch import nn
+
+from genviews.encoders import Encoder, projector
+from genviews.encoders.backbones import conv_small
+from genviews.errors import OptionError, ShapeError
+
+
+def images(*shape: int) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "options", "num_features"),
+    [
+        ("conv-small", {}, 128),
+        ("conv-small", {"width": 8}, 32),
+        ("resnet18-cifar", {}, 512),
+        ("resnet18", {}, 512),
+        ("mobilenetv3_small_050", {}, 1024),  # whose last convolution has 288 channels
+        ("vit_tiny_patch16_224", {"img_size": 32, "depth": 1}, 192),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_representations_have_num_features(backbone: str, options: dict, num_features: int, channels: int) -> None:
+    encoder = Encoder(backbone, channels, **options)
+    assert encoder.training
+    features = encoder.eval()(images(2, channels, 32, 32))
+    assert features.shape == (2, num_features) and encoder.num_features == num_features
+    assert features.isfinite().all() and not features[0].equal(features[1])
+
+
+def test_conv_small_halves_the_sides_thrice() -> None:
+    backbone = conv_small(2, width=5)
+    sizes = []
+    for layer in backbone:
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(lambda module, inputs, output: sizes.append(tuple(output.shape[1:])))
+    backbone(images(2, 2, 32, 32))
+    assert sizes == [(5, 16, 16), (10, 8, 8), (20, 4, 4)]
+
+
+def test_the_cifar_form_keeps_the_resolution() -> None:
+    def before_the_last_pooling(name: str) -> tuple[int, ...]:
+        return Encoder(name).eval().backbone.forward_features(images(1, 3, 32, 32)).shape
+
+    assert before_the_last_pooling("resnet18") == (1, 512, 1, 1)
+    assert before_the_last_pooling("resnet18-cifar") == (1, 512, 4, 4)
+    stem = Encoder("resnet18-cifar", 2).backbone.conv1
+    assert (stem.in_channels, stem.kernel_size, stem.stride, stem.bias) == (2, (3, 3), (1, 1), None)
+
+
+@pytest.mark.parametrize(
+    ("channels", "mean", "std"),
+    [(1, [0.449], [0.226]), (2, [0.5] * 2, [0.25] * 2), (3, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])],
+)
+def test_images_are_normalised_first(channels: int, mean: list[float], std: list[float]) -> None:
+    encoder, batch = Encoder(in_channels=channels).eval(), images(2, channels, 16, 16)
+    normalised = torch.stack([(batch[:, c] - mean[c]) / std[c] for c in range(channels)], dim=1)
+    torch.testing.assert_close(encoder(batch), encoder.backbone(normalised))
+
+
+def test_images_of_another_size_are_resized() -> None:
+    encoder = Encoder(in_channels=1, image_size=16).eval()
+    batch = images(2, 1, 48, 40)
+    smaller = nn.functional.interpolate(batch, (16, 16), mode="bilinear", antialias=True)
+    assert encoder(batch).equal(encoder(smaller))
+    as_it_comes = Encoder(in_channels=1).eval()
+    as_it_comes.load_state_dict(encoder.state_dict())
+    assert as_it_comes(smaller).equal(encoder(smaller)) and not as_it_comes(batch).allclose(encoder(batch))
+
+
+def test_grey_images_fit_every_encoder() -> None:
+    encoder, grey = Encoder().eval(), images(2, 1, 16, 16)
+    assert encoder(grey).equal(encoder(grey.expand(-1, 3, -1, -1)))
+
+
+@pytest.mark.parametrize(("channels", "shape"), [(1, (2, 3, 8, 8)), (3, (2, 4, 8, 8)), (3, (3, 8, 8)), (1, (8, 8))])
+def test_images_of_other_channels_are_refused(channels: int, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match=rf"takes images \(B, {channels}, H, W\), got .*; convert them"):
+        Encoder(in_channels=channels)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnt18", "'resnt18' is neither conv-small nor a timm model; did you mean: resnet18, "),
+        ("resnet18.imagenet22k", "neither conv-small nor a timm model"),
+        ("org/model", "neither conv-small nor a timm model"),
+        ("conv-big-cifar", "neither conv-small nor a timm model"),
+        ("vit_tiny_patch16_224-cifar", "only timm's ResNets have a -cifar form"),
+        ("resnet18d-cifar", "only timm's ResNets have a -cifar form"),
+    ],
+)
+def test_an_unknown_backbone_is_refused_in_one_line(name: str, message: str) -> None:
+    with pytest.raises(OptionError, match=message) as caught:
+        Encoder(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_projector() -> None:
+    def widths(head: nn.Sequential) -> list[int | str]:
+        return [layer.out_features if isinstance(layer, nn.Linear) else type(layer).__name__ for layer in head]
+
+    assert widths(projector(32)) == [32, "ReLU", 128]
+    assert widths(projector(32, hidden=64, out_features=8, layers=3)) == [64, "ReLU", 64, "ReLU", 8]
+    assert widths(projector(32, layers=1)) == [128]
+    head, x = projector(4, out_features=2), images(3, 4)
+    hidden = (x @ head[0].weight.T + head[0].bias).clamp(min=0)
+    torch.testing.assert_close(head(x), hidden @ head[2].weight.T + head[2].bias)

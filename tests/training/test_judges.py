@@ -1,0 +1,52 @@
+"""Judges tell related images from unrelated ones, on a scale where 0 is unrelated and 1 is a view of the same image."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from genviews import augmentations, generators
+from genviews.errors import OptionError
+from genviews.latents import Gaussian, Identity, Resample
+from genviews.training import SimCLROptions, judges
+
+FLOW = generators.load("digits-flow")
+SEEDS = torch.arange(128)
+ANCHORS = FLOW(FLOW.sample_latents(128, rng=SEEDS)).detach()
+AUGMENT = augmentations.create("mnist", 16)
+
+
+def test_the_samples_judge_grades_larger_shifts_as_less_consistent(tmp_path: Path) -> None:
+    judge = judges.by_samples(FLOW, SimCLROptions(steps=60, batch_size=64), tmp_path)
+    score = judges.calibrate(judge, ANCHORS, AUGMENT, SEEDS)
+    z = FLOW.sample_latents(128, rng=SEEDS)
+    transforms = (Identity(), Gaussian(0.3), Gaussian(1.0), Resample())
+    scores = [score(ANCHORS, FLOW(transform(z, SEEDS + 1000)).detach()).item() for transform in transforms]
+    assert scores[0] > scores[1] > scores[2] > scores[3]
+    assert scores[0] > 1  # the very image is nearer than an augmented view of it
+    assert abs(scores[3]) < 0.3
+
+    again = judges.by_samples(FLOW, SimCLROptions(steps=60, batch_size=64), tmp_path)
+    torch.testing.assert_close(again(ANCHORS, ANCHORS.roll(1, 0)), judge(ANCHORS, ANCHORS.roll(1, 0)), rtol=0, atol=0)
+
+
+def test_the_scale_is_set_by_unrelated_images_and_augmented_views() -> None:
+    judge = judges.by_features(nn.Flatten())
+    score = judges.calibrate(judge, ANCHORS, AUGMENT, SEEDS)
+    assert score(ANCHORS, ANCHORS.roll(1, 0)).item() == pytest.approx(0, abs=1e-6)
+    # two augmented views, as `calibrate` makes them
+    views = [AUGMENT(ANCHORS, judges.derive(SEEDS, key)) for key in (1, 2)]
+    assert score(*views).item() == pytest.approx(1, abs=1e-5)
+
+
+def test_the_samples_judge_leaves_the_generator_alone() -> None:
+    before = [p.clone() for p in FLOW.parameters()]
+    judges.create("samples", FLOW, SimCLROptions(steps=2, batch_size=16))
+    assert all(torch.equal(p, q) for p, q in zip(FLOW.parameters(), before, strict=True))
+
+
+def test_names() -> None:
+    assert judges.create("none", FLOW, SimCLROptions()) is None
+    with pytest.raises(OptionError, match="judge 'resnet1' is unknown; choose samples"):
+        judges.create("resnet1", FLOW, SimCLROptions())
