@@ -78,8 +78,18 @@ def write_model(folder: str | Path, model: nn.Module, **description: Any) -> Non
     """Writes `model.safetensors`, the model's state dict, and `model.json`, the description: what it is and how to build it."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, folder / "model.safetensors")
-    (folder / "model.json").write_text(json.dumps(description, indent=2) + "\n")
+    partial = folder / "model.safetensors.partial"
+    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, partial)
+    partial.chmod(0o644)
+    partial.replace(folder / "model.safetensors")
+    write_text(folder / "model.json", json.dumps(description, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or, if interrupted, not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text)
+    partial.replace(path)
 
 
 def read_model(folder: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

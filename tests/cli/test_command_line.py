@@ -6,6 +6,7 @@ import shlex
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from genviews.cli import OVERVIEW, RUNS, VERBS, _find, _parser, main
@@ -53,11 +54,11 @@ def test_help_shows_examples_and_every_option(name: str, capsys: pytest.CaptureF
     out = capsys.readouterr().out
     assert not stopped.value.code
     assert f"usage: genviews {name}" in out and f"Examples:\n  genviews {name}" in out and "Args:" not in out
-    parameters = inspect.signature(COMMANDS[name]).parameters.values()
-    for parameter in parameters:
+    for parameter in inspect.signature(COMMANDS[name]).parameters.values():
         if parameter.kind != parameter.VAR_KEYWORD:
-            assert re.search(rf"^  (--)?{parameter.name} .*\n? *\S", out, re.M)
-            assert f"{parameter.name}:" in inspect.getdoc(COMMANDS[name])
+            assert f"\n    {parameter.name}: " in inspect.getdoc(COMMANDS[name])
+        if parameter.kind != parameter.VAR_KEYWORD and parameter.default != parameter.empty:
+            assert re.search(rf"^  --{parameter.name}\b", out, re.M)
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if isinstance(MODULES[verb], dict)])
@@ -76,7 +77,7 @@ def test_examples_parse(example: str) -> None:
 
 def test_examples_are_of_every_command() -> None:
     assert all(any(example.startswith(name) for example in EXAMPLES) for name in COMMANDS)
-    assert RUNS <= COMMANDS.keys()
+    assert set(COMMANDS) >= RUNS
 
 
 @pytest.mark.parametrize(
@@ -91,10 +92,10 @@ def test_examples_are_of_every_command() -> None:
         ("generator info digits-flow again", "unrecognized arguments: again"),
         ("generator sample digits-flow --count three", "count.* Expected .*int.* Got value: three"),
         ("generator sample digits-flow --count", "--count: expected one argument"),
-        ("views render digits-flow gaussian --codec gif", "codec.* 'raw', 'jpeg', 'latents'.* Got value: gif"),
+        ("views render digits-flow gaussian --codec gif", "codec.*'raw', 'jpeg', 'latents'.* Got value: gif"),
         ("pretrain digits --temperatur 0.1", "unrecognized arguments: --temperatur"),
-        ("pretrain digits --config nope.yaml", "File does not exist: 'nope.yaml'"),
-        ("evaluate linear encoder digits --protocol adam", "protocol.* 'lbfgs', 'sgd'"),
+        ("pretrain digits --config nope.yaml", "File does not exist: .*nope.yaml"),
+        ("evaluate linear encoder digits --protocol adam", "protocol.*'lbfgs', 'sgd'.* Got value: adam"),
     ],
 )
 def test_what_cannot_be_parsed(line: str, message: str, refused) -> None:
@@ -110,7 +111,7 @@ def test_what_cannot_be_parsed(line: str, message: str, refused) -> None:
         ("generator sample digits-flow --count 0", "count=0 and columns=8 must be positive"),
         ("generator sample digits-flow --count -1", "count=-1 and columns=8 must be positive"),
         ("generator sample digits-flow --columns 0", "count=64 and columns=0 must be positive"),
-        ("generator sample digits-flow --out file/a.png", "file"),
+        ("generator sample digits-flow --out file/a.png", "file.*: File exists"),
         ("generator train realnvp nope", "data 'nope' is neither digits, mnist"),
         ("views render digits-flow nope", "nope is missing"),
         ("views render digits-flow gaussian --pairs 0", "pairs=0, .* must be positive"),
@@ -120,7 +121,7 @@ def test_what_cannot_be_parsed(line: str, message: str, refused) -> None:
         ("pretrain generated", "no generator is named; pass --generator"),
         ("evaluate linear nope digits", r"nope/model\.json is missing"),
         ("evaluate knn encoder nope", "data 'nope' is neither"),
-        ("evaluate knn encoder digits", r"takes images \(B, 3, H, W\).*|top-1"),
+        ("evaluate knn encoder rgb.npz", r"takes images \(B, 1, H, W\), got \(8, 3, 4, 4\)"),
         ("evaluate knn encoder digits --k 0", "k is 0"),
         ("evaluate linear encoder digits --labels_per_class 1000", "1000 labels a class were asked for"),
         ("report nope", r"nope/results\.json is missing; give the folder of a run"),
@@ -131,6 +132,7 @@ def test_what_cannot_be_done(line: str, message: str, refused) -> None:
     Path("file").touch()
     if " encoder " in line:
         save(Encoder(in_channels=1), Path("encoder"))
+        np.savez("rgb.npz", images=np.zeros((10, 4, 4, 3), np.uint8), labels=np.arange(10) % 2)
     assert re.search(message, refused(line))
 
 
@@ -142,5 +144,7 @@ def test_a_folder_of_another_run_is_left_alone(name: str, refused) -> None:
     assert "run holds metrics.csv but no run" in refused(f"{name} {first} --out run")
     Path("run/config.yaml").write_text("out: run\nlr: 0.5\n")
     assert "run holds a run already; go on with it by --resume" in refused(f"{name} {first} --out run")
-    assert re.search(r"run holds a run of \S+=.*, not .*; keep that, or change --out", refused(f"{name} {first} --out run --resume"))
+    assert re.search(
+        r"run holds a run of \S+=.*, not .*; keep that, or change --out", refused(f"{name} {first} --out run --resume")
+    )
     assert Path("run/config.yaml").read_text() == "out: run\nlr: 0.5\n" and len(list(Path("run").iterdir())) == 2

@@ -31,7 +31,12 @@ def test_generator_info(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_generator_sample(capsys: pytest.CaptureFixture[str]) -> None:
-    for name, options in {"a": "--count 6", "again": "--count 6", "b": "--count 6 --seed 1", "psi": "--count 6 --truncation 0.3"}.items():
+    for name, options in {
+        "a": "--count 6",
+        "again": "--count 6",
+        "b": "--count 6 --seed 1",
+        "psi": "--count 6 --truncation 0.3",
+    }.items():
         run(f"generator sample digits-flow --out deep/{name}.png --columns 3 {options}")
     assert capsys.readouterr().out.split() == [f"deep/{name}.png" for name in ("a", "again", "b", "psi")]
     a, again, b, psi = (Image.open(f"deep/{name}.png") for name in ("a", "again", "b", "psi"))

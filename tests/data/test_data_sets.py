@@ -124,7 +124,9 @@ def write_idx(path: Path, array: np.ndarray) -> None:
     path.write_bytes(header + array.astype(np.uint8).tobytes())
 
 
-@pytest.mark.parametrize(("name", "folder", "first"), [("mnist", "MNIST", "0 - zero"), ("fashion-mnist", "FashionMNIST", "T-shirt/top")])
+@pytest.mark.parametrize(
+    ("name", "folder", "first"), [("mnist", "MNIST", "0 - zero"), ("fashion-mnist", "FashionMNIST", "T-shirt/top")]
+)
 def test_torchvisions_idx_files(name: str, folder: str, first: str, tmp_path: Path) -> None:
     for part, rows in (("train", slice(15)), ("t10k", slice(15, None))):
         write_idx(tmp_path / folder / "raw" / f"{part}-images-idx3-ubyte", GREY[rows])
@@ -149,7 +151,8 @@ def test_torchvisions_cifar_files(name: str, kind: str, labels: str, tmp_path: P
     def write_rows(files: list, rows: np.ndarray) -> list:
         parts = zip((file for file, _ in files), np.array_split(rows, len(files)), strict=True)
         return [
-            [file, write(file, {"data": chw(images[part]).flatten(1).numpy(), labels: LABELS[part].tolist()})] for file, part in parts
+            [file, write(file, {"data": chw(images[part]).flatten(1).numpy(), labels: LABELS[part].tolist()})]
+            for file, part in parts
         ]
 
     names = {cls.meta["key"]: ["cat", "dog", "eel", "fox"]}
@@ -166,7 +169,9 @@ def test_torchvisions_cifar_files(name: str, kind: str, labels: str, tmp_path: P
 def test_a_set_that_can_be_neither_found_nor_downloaded(name: str, tmp_path: Path) -> None:
     root = tmp_path / "file"
     root.touch()
-    with pytest.raises(DataError, match=rf"{name} is neither in {root} nor could it be downloaded \(.*\); pass the path of an npz"):
+    with pytest.raises(
+        DataError, match=rf"{name} is neither in {root} nor could it be downloaded \(.*\); pass the path of an npz"
+    ):
         load(name, root=root)
 
 
@@ -174,5 +179,7 @@ def test_a_set_that_can_be_neither_found_nor_downloaded(name: str, tmp_path: Pat
 def test_an_unknown_name_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.zip").touch()
-    with pytest.raises(OptionError, match=f"data '{name}' is neither digits, mnist, .* nor an npz file or image folder that exists"):
+    with pytest.raises(
+        OptionError, match=f"data '{name}' is neither digits, mnist, .* nor an npz file or image folder that exists"
+    ):
         load(name)

@@ -87,7 +87,9 @@ def test_an_unreadable_file_is_named_or_skipped(pets: Path) -> None:
     bad = [pets / "cat" / "3.png", pets / "dog" / "2.webp"]
     bad[0].write_bytes(bad[0].read_bytes()[:80])
     bad[1].write_text("<html>404</html>")
-    with pytest.raises(DataError, match=rf"{bad[0]} cannot be read as an image \(2 such .*\); remove it or pass on_bad_file=skip"):
+    with pytest.raises(
+        DataError, match=rf"{bad[0]} cannot be read as an image \(2 such .*\); remove it or pass on_bad_file=skip"
+    ):
         load(pets)
     with pytest.warns(UserWarning) as warned:
         train, test = load(pets, on_bad_file="skip")
@@ -112,7 +114,7 @@ def test_folders_without_images_are_refused(tmp_path: Path) -> None:
 def test_parts_of_other_classes_are_refused(tmp_path: Path) -> None:
     for name in ("train/cat/0.png", "train/dog/1.png", "test/cat/2.png"):
         write(tmp_path / name)
-    with pytest.raises(DataError, match="train and .*test must have the same classes; 'dog' is in only one of them"):
+    with pytest.raises(DataError, match=r"train and .*test must have the same classes; 'dog' is in only one of them"):
         load(tmp_path)
 
 

@@ -74,6 +74,8 @@ def test_gradients_reach_the_latents(transform: LatentTransform) -> None:
 
 
 def test_distance_is_the_root_mean_square_a_dimension() -> None:
-    naive = [math.sqrt(sum((a - b) ** 2 for a, b in zip(*rows, strict=True)) / 12) for rows in zip(LATENTS, -LATENTS, strict=True)]
+    naive = [
+        math.sqrt(sum((a - b) ** 2 for a, b in zip(*rows, strict=True)) / 12) for rows in zip(LATENTS, -LATENTS, strict=True)
+    ]
     torch.testing.assert_close(distance(LATENTS, -LATENTS), torch.tensor(naive))
     assert distance(LATENTS, LATENTS + 0.3).sub(0.3).abs().max() < 1e-5

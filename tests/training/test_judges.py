@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+import timm
 import torch
+import torchvision
 from torch import nn
+from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from genviews import augmentations, generators
 from genviews.errors import OptionError
@@ -50,3 +53,31 @@ def test_names() -> None:
     assert judges.create("none", FLOW, SimCLROptions()) is None
     with pytest.raises(OptionError, match="judge 'resnet1' is unknown; choose samples"):
         judges.create("resnet1", FLOW, SimCLROptions())
+
+
+def test_lpips_is_torchmetrics_own_distance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With AlexNet's weights random, since the published ones are a download; LPIPS's own come with torchmetrics."""
+    torch.manual_seed(0)
+    weights = torchvision.models.alexnet().state_dict()
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: weights)
+    judge, metric = judges.by_lpips(), LearnedPerceptualImagePatchSimilarity("alex", normalize=True)
+    first, second = torch.rand(2, 3, 3, 64, 64).unbind()
+    expected = torch.stack([metric(a[None], b[None]) for a, b in zip(first, second, strict=True)])
+    torch.testing.assert_close(judge(first, second), -expected)
+    assert judge(ANCHORS[:4], ANCHORS[:4]).abs().max() == 0
+    assert (judge(ANCHORS[:4], ANCHORS[4:8]) < 0).all()
+
+
+def test_a_timm_model_judges_by_the_cosine_of_its_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    create = timm.create_model
+    monkeypatch.setattr(timm, "create_model", lambda name, pretrained, **options: create(name, **options))
+    torch.manual_seed(0)
+    judge = judges.by_timm("test_resnet")
+    torch.manual_seed(0)
+    model = create("test_resnet", num_classes=0).eval()
+    cfg = timm.data.resolve_model_data_config(model)
+    images = torch.rand(4, 3, *cfg["input_size"][1:])
+    mean, std = (torch.tensor(cfg[key]).view(-1, 1, 1) for key in ("mean", "std"))
+    features = model((images - mean) / std)
+    torch.testing.assert_close(judge(images[:2], images[2:]), torch.cosine_similarity(features[:2], features[2:]))
+    assert judge(ANCHORS[:2], ANCHORS[:2]).allclose(torch.ones(2))

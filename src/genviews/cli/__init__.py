@@ -41,7 +41,7 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns 0, or 2 after printing one line about a bad input or a file that cannot be read or written."""
+    """Runs one command; returns 0, or 2 after printing one line about a bad input, or a file that cannot be read or written."""
     args = list(sys.argv[1:] if argv is None else argv)
     if not args or args[0] in ("-h", "--help"):
         print(OVERVIEW.format(verbs="\n".join(f"  {verb:<12}{what}" for verb, what in VERBS.items())))
@@ -84,7 +84,9 @@ def _parser(name: str, command: Callable[..., Any]) -> "ArgumentParser":
 
     parameters = inspect.signature(command).parameters
     about = (inspect.getdoc(command) or "").split("\nArgs:")[0]
-    parser = ArgumentParser(prog=f"genviews {name}", description=about, formatter_class=Formatter, exit_on_error=False)
+    parser = ArgumentParser(
+        prog=f"genviews {name}", description=about, formatter_class=Formatter, exit_on_error=False, allow_abbrev=False
+    )
     parser.add_argument("--config", action="config", help="YAML of options, as a run folder's config.yaml")
     flags = {"resume"} & parameters.keys()
     for flag in flags:

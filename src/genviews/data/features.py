@@ -42,7 +42,9 @@ def extract(
     encoder.to(device)
     features, labels = [], []
     with evaluating(encoder), torch.inference_mode():
-        for indices in tqdm(torch.arange(len(data)).split(batch_size), "encoding", leave=False, disable=None if progress else True):
+        for indices in tqdm(
+            torch.arange(len(data)).split(batch_size), "encoding", leave=False, disable=None if progress else True
+        ):
             images, batch_labels = data[indices]
             batch = encoder(images.to(device).float() / 255)
             if batch.ndim != 2 or len(batch) != len(indices):

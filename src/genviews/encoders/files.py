@@ -14,7 +14,6 @@ CONV_SMALL = (
     "(nn.Conv2d(i, o, 3, 2, 1, bias=False), nn.BatchNorm2d(o), nn.ReLU())), nn.AdaptiveAvgPool2d(1), nn.Flatten())"
 )
 CIFAR = "; backbone.conv1, backbone.maxpool = nn.Conv2d({c}, {stem}, 3, 1, 1, bias=False), nn.Identity()"
-
 RESIZE = 'images = nn.functional.interpolate(images, size=({side}, {side}), mode="bilinear", antialias=True)'
 
 

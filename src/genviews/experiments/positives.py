@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..checkpoints import write_text
 from ..data import Splits
 from ..errors import OptionError, RunError, ShapeError
 from ..evaluation import probe
@@ -173,9 +174,7 @@ def _start(out: Path, rows: Sequence[Row], options: ComparisonOptions, **facts: 
 
 
 def _write(results: dict[str, Any], out: Path) -> None:
-    partial = out / "results.json.partial"
-    partial.write_text(json.dumps(results, indent=1) + "\n")
-    partial.replace(out / "results.json")
+    write_text(out / "results.json", json.dumps(results, indent=1) + "\n")
 
 
 def _transform(row: Row, generator: Generator, options: ComparisonOptions, out: Path, results: dict[str, Any]) -> LatentTransform:

@@ -3,10 +3,9 @@
 from .cop_gen import COPGen, NavigatorOptions, NavigatorRun, train_navigator, untrained
 from .fit import fit
 from .generators import GeneratorOptions, train_generator
-from .simclr import PAPER, SimCLR, SimCLROptions, pretrain
+from .simclr import SimCLR, SimCLROptions, pretrain
 
 __all__ = [
-    "PAPER",
     "COPGen",
     "GeneratorOptions",
     "NavigatorOptions",

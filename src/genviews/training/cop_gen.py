@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from .. import latents
+from ..checkpoints import write_text
 from ..encoders import Encoder, projector
 from ..errors import OptionError
 from ..generators.base import Generator
@@ -240,5 +241,5 @@ def train_navigator(
         np.savez(out / "evolution.npz", **monitor.evolution())
         latents.save(navigator, out)
         facts = {"steps": run.steps, "best_step": run.best_step, "reason": run.reason}
-        (out / "run.json").write_text(json.dumps(facts, indent=1) + "\n")
+        write_text(out / "run.json", json.dumps(facts, indent=1) + "\n")
     return run

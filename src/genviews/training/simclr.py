@@ -39,19 +39,21 @@ class ViewOptions:
     Attributes:
         backbone: Of the encoder: "conv-small", "<timm ResNet>-cifar", or any timm name.
         augmentation: T_x by name; "simclr" for colour and "mnist" for grey images if None.
+        exact: T_x op by op as torchvision does, instead of the faster fused form.
         image_size: Side of the views in pixels; the images' own, but at least 16, if None.
         seed: Of the weights, the order and every sample's randomness.
     """
 
     backbone: str = "conv-small"
     augmentation: str | None = None
+    exact: bool = False
     image_size: int | None = None
     seed: int = 0
 
     def augment(self, image_shape: tuple[int, int, int]) -> Augmentation:
         """T_x for images (C, H, W)."""
         name = self.augmentation or ("mnist" if image_shape[0] == 1 else "simclr")
-        return augmentations.create(name, self._side(image_shape))
+        return augmentations.create(name, self._side(image_shape), self.exact)
 
     def encoder(self, image_shape: tuple[int, int, int]) -> Encoder:
         """An untrained encoder for views of images (C, H, W)."""
@@ -84,19 +86,6 @@ class SimCLROptions(ViewOptions):
     final_lr: float = 0.0
     temperature: float = 0.2
     projector_dim: int = 128
-
-
-PAPER = SimCLROptions(
-    backbone="resnet50",
-    image_size=128,
-    steps=1_300_000 // 224 * 100,
-    batch_size=224,
-    lr=0.03,
-    warmup=0,
-    final_lr=1e-3,
-    temperature=0.1,
-)
-"""COP-Gen's recipe on ImageNet: 100 epochs of 1.3 M pairs, lr 0.03 * batch / 256, cosine to lr * 0.1^3."""
 
 
 class SimCLR(Learner):
