@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from .. import data as datasets
-from .. import encoders, evaluation
+from .. import devices, encoders, evaluation
 from ..metrics import Classification
 
 
@@ -42,7 +42,7 @@ def linear(
         seed: Of the held-out part and the draws.
         out: A JSON file for the result, per class too.
     """
-    found, splits = encoders.load(encoder), datasets.load(data)
+    found, splits = encoders.load(encoder).to(devices.best()), datasets.load(data)
     result = evaluation.linear(found, splits, labels_per_class=labels_per_class, seed=seed, protocol=protocol, lr=lr)
     _report(result, out)
 
@@ -61,7 +61,7 @@ def knn(encoder: Path, data: str, k: int = 5, temperature: float | None = None, 
         temperature: Weigh neighbours by exp(cosine / temperature); a plain vote if not given.
         out: A JSON file for the result.
     """
-    _report(evaluation.knn(encoders.load(encoder), datasets.load(data), k, temperature), out)
+    _report(evaluation.knn(encoders.load(encoder).to(devices.best()), datasets.load(data), k, temperature), out)
 
 
 COMMAND = {"linear": linear, "knn": knn}

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from .. import generators, latents
+from .. import devices, generators, latents
 from ..views import Store, export_cop_gen
 from ..views import render as render_views
 
@@ -49,8 +49,8 @@ def render(
         "resample": latents.Resample(truncation),
     }
     store = render_views(
-        generators.load(generator),
-        named.get(transform) or latents.load(transform),
+        generators.load(generator).to(devices.best()),
+        (named.get(transform) or latents.load(transform)).to(devices.best()),
         out,
         pairs=pairs,
         seed=seed,

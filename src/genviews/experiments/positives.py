@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from .. import devices
 from ..checkpoints import write_text
 from ..data import Splits
 from ..errors import OptionError, RunError, ShapeError
@@ -121,9 +122,7 @@ def compare_positives(
         ShapeError: If the images and the generator do not have one shape.
     """
     if data.train.image_shape != generator.image_shape:
-        raise ShapeError(
-            f"the images are {data.train.image_shape}, the generator makes {generator.image_shape}; set image_size to match"
-        )
+        raise ShapeError(f"the images are {data.train.image_shape}, the generator makes {generator.image_shape}; they must agree")
     rows = [Row.parse(name) for name in options.rows]
     (out / "images").mkdir(parents=True, exist_ok=True)
     results = _start(out, rows, options, title=title, command=command, notes=list(notes))
@@ -131,6 +130,8 @@ def compare_positives(
     seeds = range(options.encoder.seed, options.encoder.seed + options.seeds)
     clock = time.perf_counter() - results["seconds"]
     transforms = {row.name: _transform(row, generator, options, out, results) for row in rows if row.positive != "real"}
+    for part in (generator, *transforms.values()):
+        part.to(devices.best())
     _picture(generator, data, transforms, out)
     for row in rows:
         todo = [seed for seed in seeds if (row.name, seed) not in done]
@@ -141,7 +142,7 @@ def compare_positives(
             recipe = replace(options.encoder, seed=seed, augmentation=row.augmentation or options.encoder.augmentation)
             label = f"encoder: {row.title}, seed {seed}"
             encoder = pretrain(views, recipe, out / "encoders" / f"{row.slug}-{seed}", resume=True, description=label)
-            for name, score in probe(encoder, data, options.probes).items():
+            for name, score in probe(encoder, data, options.probes, device=devices.best()).items():
                 results["cells"].append({"row": row.name, "seed": seed, "probe": name, **asdict(score)})
             results["seconds"] = time.perf_counter() - clock
             _write(results, out)

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Literal
 
 import timm
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.transforms.v2.functional import normalize
 
 from ..errors import OptionError
 from ..generators.base import Generator
@@ -21,22 +21,32 @@ Judge = Callable[[Tensor, Tensor], Tensor]
 
 
 def by_features(features: nn.Module) -> Judge:
-    """The cosine of two images' features."""
+    """The cosine of two images' features, (B, C, H, W) -> (B, D); the module follows the images to their device."""
     features = features.eval().requires_grad_(False)
-    return lambda first, second: F.cosine_similarity(features(first), features(second))
+
+    def judge(first: Tensor, second: Tensor) -> Tensor:
+        features.to(first.device)
+        return F.cosine_similarity(features(first), features(second))
+
+    return judge
 
 
 def by_lpips(network: Literal["alex", "vgg", "squeeze"] = "alex") -> Judge:
     """Minus the LPIPS distance (Zhang et al. 2018) of torchmetrics; its backbone's weights are torchvision's, downloaded once."""
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
-    metric = LearnedPerceptualImagePatchSimilarity(net_type=network, reduction="none", normalize=True).eval()
+    net = LearnedPerceptualImagePatchSimilarity(net_type=network).net.eval().requires_grad_(False)
 
     def rgb(images: Tensor) -> Tensor:
-        images = F.interpolate(images.clamp(0, 1), size=64, mode="bilinear") if images.shape[-1] < 64 else images.clamp(0, 1)
+        images = images.clamp(0, 1)
+        if images.shape[-1] < 64:
+            images = F.interpolate(images, size=64, mode="bilinear")
         return images.expand(-1, 3, -1, -1)
 
-    return lambda first, second: -metric.net(rgb(first), rgb(second), normalize=True).flatten()
+    def judge(first: Tensor, second: Tensor) -> Tensor:
+        return -net.to(first.device)(rgb(first), rgb(second), normalize=True).flatten()
+
+    return judge
 
 
 def by_samples(generator: Generator, options: SimCLROptions, out: Path | None = None) -> Judge:
@@ -53,16 +63,20 @@ def by_samples(generator: Generator, options: SimCLROptions, out: Path | None = 
 
 def by_timm(name: str) -> Judge:
     """Features of a timm model with its published weights (CLIP's image towers among them), which timm downloads once."""
-    model = timm.create_model(name, pretrained=True, num_classes=0).eval().requires_grad_(False)
+    model = timm.create_model(name, pretrained=True, num_classes=0)
     prepared = timm.data.resolve_model_data_config(model)
-    size = prepared["input_size"][1:]
-    mean, std = (torch.tensor(prepared[key]).view(-1, 1, 1) for key in ("mean", "std"))
+    mean, std = (list(prepared[key]) for key in ("mean", "std"))
 
-    def features(images: Tensor) -> Tensor:
-        images = F.interpolate(images.clamp(0, 1), size=size, mode="bilinear").expand(-1, 3, -1, -1)
-        return model.to(images.device)((images - mean.to(images)) / std.to(images))
+    class Prepared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
 
-    return lambda first, second: F.cosine_similarity(features(first), features(second))
+        def forward(self, images: Tensor) -> Tensor:
+            images = F.interpolate(images.clamp(0, 1), size=prepared["input_size"][1:], mode="bilinear")
+            return self.model(normalize(images.expand(-1, 3, -1, -1), mean, std))
+
+    return by_features(Prepared())
 
 
 def create(name: str, generator: Generator, options: SimCLROptions, out: Path | None = None) -> Judge | None:
