@@ -9,20 +9,24 @@ from genviews.randomness import as_seeds, derive, normal, sample_seeds, uniform
 SEEDS = sample_seeds(0, torch.arange(20_000))
 
 
-def splitmix64(state: int, count: int) -> list[int]:
-    """The first `count` outputs of SplitMix64 (Steele et al. 2014, Figure 15), in Python's integers."""
-    mask, outputs = (1 << 64) - 1, []
-    for _ in range(count):
-        state = (state + 0x9E3779B97F4A7C15) & mask
-        z = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
-        outputs.append(z ^ (z >> 31))
-    return outputs
+def splitmix64(state: int, step: int = 0x9E3779B97F4A7C15) -> int:
+    """SplitMix64's output for a state (Steele et al. 2014, Figure 15), in Python's integers."""
+    mask = (1 << 64) - 1
+    z = (state + step) & mask
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+    return z ^ (z >> 31)
 
 
 def test_the_numbers_of_seed_0_are_those_of_splitmix64() -> None:
-    expected = [value >> 40 for value in splitmix64(0, 1000)]
+    expected = [splitmix64(0x9E3779B97F4A7C15 * i) >> 40 for i in range(1000)]
     assert (uniform(torch.tensor([0]), 1000)[0].double() * 2**24).long().tolist() == expected
+
+
+@pytest.mark.parametrize("key", [-1, 0, 7, 2**40])
+def test_derived_seeds_are_two_rounds_of_splitmix64(key: int) -> None:
+    expected = [splitmix64(splitmix64(seed % 2**64), (key + 1) * 0xD1B54A32D192ED03) for seed in SEEDS[:100].tolist()]
+    assert [seed % 2**64 for seed in derive(SEEDS[:100], key).tolist()] == expected
 
 
 @pytest.mark.parametrize("count", [1, 7])

@@ -62,8 +62,11 @@ def test_views_render_and_resume(transform: str, capsys: pytest.CaptureFixture[s
     run(f"{line} --resume")
     assert capsys.readouterr().out.splitlines()[-1] == "pairs: 20 pairs"
     assert content(Path("pairs")) == before
-    latents = Store("pairs").latents(torch.arange(20))
-    assert len(latents[0]) == 20 and latents[0].equal(latents[1]) == (transform == "identity")
+    anchors, positives = Store("pairs").latents(torch.arange(20))
+    assert anchors.shape == (20, 64) and 1.2 < anchors.abs().max() <= 1.4  # psi times two standard deviations
+    assert anchors.equal(positives) == (transform == "identity")
+    if transform == "gaussian":
+        assert 0.5 < (positives - anchors).abs().max() <= 0.6 + 1e-6
 
 
 def test_views_are_rendered_by_several_processes_and_exported(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from ..errors import RunError
 
@@ -61,7 +61,7 @@ class Scores:
 
 def interval(values: Values) -> tuple[float, float]:
     """The 95% confidence interval of the mean of two values or more, by Student's t."""
-    reach = student_t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+    reach = stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / math.sqrt(len(values))
     return values.mean() - reach, values.mean() + reach
 
 
