@@ -31,3 +31,14 @@ class RunError(GenviewsError):
 
 class NonFiniteError(GenviewsError, ArithmeticError):
     """A loss that became NaN or infinite."""
+
+
+def require_positive(**values: float | None) -> None:
+    """Refuses options that are given and not above zero.
+
+    Raises:
+        OptionError: Names the first.
+    """
+    for name, value in values.items():
+        if value is not None and not value > 0:
+            raise OptionError(f"{name} is {value}; it must be positive")

@@ -33,14 +33,15 @@ def claim(out: Path, config: str, resume: bool) -> None:
         return
     if not resume:
         raise RunError(f"{out} holds a run already; go on with it by --resume, or choose another folder with --out")
-    before, now = _flat(yaml.safe_load(path.read_text())), _flat(yaml.safe_load(config))
+    before, now = flatten(yaml.safe_load(path.read_text())), flatten(yaml.safe_load(config))
     for key in sorted((before.keys() | now.keys()) - {"out"}):
         if before.get(key) != now.get(key):
             raise RunError(f"{out} holds a run of {key}={before.get(key)}, not {now.get(key)}; keep that, or change --out")
 
 
-def _flat(options: dict, prefix: str = "") -> dict:
+def flatten(options: dict, prefix: str = "") -> dict:
+    """Nested options by their dotted names."""
     flat: dict = {}
     for key, value in options.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,26 @@ def test_interrupted_it_resumes_to_the_same_navigator(tmp_path: Path) -> None:
     assert resumed.steps == whole.steps
     evolutions = [np.load(tmp_path / name / "evolution.npz")["evolution"] for name in ("whole", "broken")]
     assert np.array_equal(*evolutions)
+
+
+@pytest.mark.parametrize("stop", ["consistency", "delta"])
+def test_killed_after_the_stop_it_resumes_to_the_same_navigator(tmp_path: Path, stop: str) -> None:
+    """The checkpoint knows that training had stopped, and what it kept."""
+    options = NavigatorOptions(steps=100, batch_size=16, check_every=2, judge="none", lr=1e-3, tolerance=0.95)
+    if stop == "delta":
+        options = replace(options, tolerance=0.0, delta=0.16)
+    whole = train_navigator(FLOW, options, judge=pixels, out=tmp_path, checkpoint_every=1)
+    assert whole.steps < 100 and whole.best_step > 0
+    (tmp_path / "run.json").unlink()
+    again = train_navigator(FLOW, options, judge=pixels, out=tmp_path, resume=True, checkpoint_every=1)
+    assert (again.best_step, again.reason, again.steps) == (whole.best_step, whole.reason, whole.steps)
+    z = FLOW.sample_latents(4, rng=torch.arange(4))
+    torch.testing.assert_close(again.navigator(z), whole.navigator(z), rtol=0, atol=0)
+
+
+def test_a_judge_that_sees_nothing_is_refused() -> None:
+    with pytest.raises(OptionError, match="choose another"):
+        train_navigator(FLOW, NavigatorOptions(**QUICK), judge=lambda first, second: torch.ones(len(first)))
 
 
 def test_a_wrapped_generator_and_a_linear_navigator_work() -> None:

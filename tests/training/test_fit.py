@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from genviews.data import ArrayImages
-from genviews.errors import NonFiniteError, OptionError
+from genviews.errors import NonFiniteError, OptionError, RunError
 from genviews.training.fit import Batches, Learner, Steps, fit
 from genviews.views import RealViews
 
@@ -73,12 +73,60 @@ def test_steps_continue_where_they_stopped() -> None:
 
 def test_resumed_after_an_error_it_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
     whole = run(tmp_path / "whole")
-    with pytest.raises(NonFiniteError, match=r"nan at step 14; the last good checkpoint is in .*checkpoints"):
+    with pytest.raises(NonFiniteError, match=r"loss became nan at step 14; the last good checkpoint is .*last\.ckpt; lower"):
         run(tmp_path / "broken", bad_step=14)
     resumed = run(tmp_path / "broken", resume=True)
     assert len(resumed.seen) == 8  # from the checkpoint of step 12
     assert resumed.weight.equal(whole.weight)
     assert (tmp_path / "broken" / "metrics.csv").read_bytes() == (tmp_path / "whole" / "metrics.csv").read_bytes()
+
+
+def test_an_infinite_gradient_does_not_reach_the_weights(tmp_path: Path) -> None:
+    class Exploding(Mean):
+        def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor:
+            loss = super().training_step(batch, _)
+            return loss + (self.weight - self.weight.detach()).sqrt().sum() if self.global_step == 6 else loss
+
+    module = Exploding()
+    with pytest.raises(NonFiniteError, match=r"gradient became (inf|nan) at step 6"):
+        fit(module, VIEWS, steps=20, batch_size=8, out=tmp_path, checkpoint_every=4)
+    assert module.weight.isfinite().all()
+    assert (tmp_path / "metrics.csv").exists()
+
+
+def test_dropout_is_seeded_by_the_step(tmp_path: Path) -> None:
+    class Dropping(Mean):
+        def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor:
+            self.log("loss", torch.zeros(()))
+            return (nn.functional.dropout(VIEWS(*batch[0])[0].flatten(1), 0.5) - self.weight).square().mean()
+
+    def train(out: Path, steps: int, resume: bool = False) -> Tensor:
+        module = Dropping()
+        torch.manual_seed(int(torch.randint(1 << 30, ())))  # whatever was drawn before
+        fit(module, VIEWS, steps=steps, batch_size=8, out=out, resume=resume, checkpoint_every=4)
+        return module.weight.detach()
+
+    whole = train(tmp_path / "whole", 10)
+    assert train(tmp_path / "again", 10).equal(whole)
+    train(tmp_path / "parts", 6)
+    assert train(tmp_path / "parts", 10, resume=True).equal(whole)
+
+
+def test_training_leaves_the_global_generator_alone() -> None:
+    state = torch.get_rng_state()
+    run()
+    assert torch.get_rng_state().equal(state)
+
+
+def test_a_damaged_checkpoint_and_impossible_options_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").write_bytes(b"junk")
+    with pytest.raises(RunError, match=r"last\.ckpt cannot be read"):
+        run(tmp_path, resume=True)
+    with pytest.raises(OptionError, match="precision 'foo'"):
+        run(precision="foo")
+    with pytest.raises(OptionError, match="log_every is 0; it must be positive"):
+        fit(Mean(), VIEWS, steps=1, batch_size=8, log_every=0)
 
 
 def test_the_history_has_a_row_every_few_steps(tmp_path: Path) -> None:

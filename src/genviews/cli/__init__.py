@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import inspect
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -106,7 +107,7 @@ def _run(name: str, command: Callable[..., Any], args: list[str]) -> None:
         raise OptionError(f"{name}: {error}; see genviews {name} --help") from None
     options = parser.instantiate_classes(config)
     del options["config"]
-    if name in RUNS:
+    if name in RUNS and os.environ.get("LOCAL_RANK", "0") == "0":  # the other ranks of a distributed run join the first
         del config["config"], config["resume"]
         claim(options.out, parser.dump(config, skip_validation=True), options.resume)
     command(**options)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from .. import data as datasets
 from .. import devices, encoders, evaluation
+from ..data import BadFile
 from ..metrics import Classification
 
 
@@ -25,6 +26,7 @@ def linear(
     protocol: Literal["lbfgs", "sgd"] = "lbfgs",
     lr: float = 2.0,
     seed: int = 0,
+    on_bad_file: BadFile = "error",
     out: Path | None = None,
 ) -> None:
     """A linear classifier on an encoder's frozen features, scored on the test part.
@@ -40,14 +42,22 @@ def linear(
         protocol: "lbfgs" (regularisation chosen on a held-out part) or "sgd" (the papers': 60 epochs, cosine).
         lr: Of "sgd", for a batch of 256; COP-Gen takes 2 for encoders from synthetic images and 0.3 for those from real ones.
         seed: Of the held-out part and the draws.
+        on_bad_file: An image file that cannot be read: "error" refuses the folder, "skip" leaves the file out and names it.
         out: A JSON file for the result, per class too.
     """
-    found, splits = encoders.load(encoder).to(devices.best()), datasets.load(data)
+    found, splits = encoders.load(encoder).to(devices.best()), datasets.load(data, on_bad_file=on_bad_file)
     result = evaluation.linear(found, splits, labels_per_class=labels_per_class, seed=seed, protocol=protocol, lr=lr)
     _report(result, out)
 
 
-def knn(encoder: Path, data: str, k: int = 5, temperature: float | None = None, out: Path | None = None) -> None:
+def knn(
+    encoder: Path,
+    data: str,
+    k: int = 5,
+    temperature: float | None = None,
+    on_bad_file: BadFile = "error",
+    out: Path | None = None,
+) -> None:
     """Nearest neighbours in an encoder's feature space, scored on the test part.
 
     Examples:
@@ -59,9 +69,13 @@ def knn(encoder: Path, data: str, k: int = 5, temperature: float | None = None, 
         data: A data set by name or path.
         k: Neighbours.
         temperature: Weigh neighbours by exp(cosine / temperature); a plain vote if not given.
+        on_bad_file: An image file that cannot be read: "error" refuses the folder, "skip" leaves the file out and names it.
         out: A JSON file for the result.
     """
-    _report(evaluation.knn(encoders.load(encoder).to(devices.best()), datasets.load(data), k, temperature), out)
+    _report(
+        evaluation.knn(encoders.load(encoder).to(devices.best()), datasets.load(data, on_bad_file=on_bad_file), k, temperature),
+        out,
+    )
 
 
 COMMAND = {"linear": linear, "knn": knn}

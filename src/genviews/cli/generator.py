@@ -6,7 +6,8 @@ from typing import Any, Literal
 import torch
 
 from .. import data as datasets
-from .. import generators
+from .. import devices, generators
+from ..data import BadFile
 from ..errors import OptionError
 from ..randomness import sample_seeds
 from ..reports import save_grid
@@ -55,7 +56,7 @@ def sample(
     """
     if min(count, columns) < 1:
         raise OptionError(f"{count=} and {columns=} must be positive; draw one sample or more")
-    found = generators.load(generator)
+    found = generators.load(generator).to(devices.best())
     seeds = sample_seeds(seed, torch.arange(count))
     with torch.no_grad():
         images = found(found.sample_latents(count, truncation=truncation, rng=seeds))
@@ -70,6 +71,7 @@ def train(
     out: Path = Path("runs/generator"),
     resume: bool = False,
     image_size: int | None = None,
+    on_bad_file: BadFile = "error",
     **options: Any,
 ) -> None:
     """Trains a small generator on your images: a flow (realnvp, up to about 32 px) or a VAE (burgess_vae, 32 or 64 px).
@@ -84,8 +86,9 @@ def train(
         out: Run folder; `genviews generator info` and every other verb take it.
         resume: Go on with the run in `out`.
         image_size: Side in pixels; the data's own if not given.
+        on_bad_file: An image file that cannot be read: "error" refuses the folder, "skip" leaves the file out and names it.
     """
-    images = datasets.load(data, image_size).train
+    images = datasets.load(data, image_size, on_bad_file=on_bad_file).train
     train_generator(family, images, GeneratorOptions(**options), out, resume)
     print(out)
 

@@ -5,13 +5,14 @@ from typing import Any
 
 from .. import data as datasets
 from .. import generators, latents
+from ..data import BadFile
 from ..errors import OptionError
 from ..training import SimCLROptions
 from ..training import pretrain as pretrain_encoder
 from ..views import CopGenFolder, GeneratedViews, RealViews, RenderedViews, Store, Views
 
 
-def source(views: str, generator: str | None, transform: str | None, pairs: int, seed: int) -> Views:
+def source(views: str, generator: str | None, transform: str | None, pairs: int, seed: int, on_bad_file: BadFile) -> Views:
     """What `views` names: a store, a folder in COP-Gen's layout, "generated", or a data set."""
     path = Path(views)
     if views == "generated":
@@ -23,7 +24,7 @@ def source(views: str, generator: str | None, transform: str | None, pairs: int,
         return RenderedViews(Store(path), generators.load(generator) if generator else None)
     if path.is_dir() and next(path.glob("train/*/*_anchor.*"), None):
         return RenderedViews(CopGenFolder(path))
-    return RealViews(datasets.load(views).train)
+    return RealViews(datasets.load(views, on_bad_file=on_bad_file).train)
 
 
 def pretrain(
@@ -34,11 +35,12 @@ def pretrain(
     transform: str | None = None,
     pairs: int = 100_000,
     precision: str = "32-true",
-    devices: str = "auto",
+    devices: str = "1",
     workers: int = 0,
     checkpoint_every: int = 200,
     log_every: int = 10,
     watch: str | None = None,
+    on_bad_file: BadFile = "error",
     **options: Any,
 ) -> None:
     """Pretrains an encoder with SimCLR on real images, rendered pairs, or pairs rendered on the fly.
@@ -57,15 +59,16 @@ def pretrain(
         transform: A navigator for "generated" views; Gaussian steps of std 0.2 if not given.
         pairs: How many distinct "generated" pairs.
         precision: Lightning's: 32-true, bf16-mixed, 16-mixed.
-        devices: Lightning's: auto, or how many.
+        devices: How many, or "auto" for all.
         workers: Loader processes.
         checkpoint_every: Steps between checkpoints.
         log_every: Steps between rows of metrics.csv.
         watch: A labelled data set; metrics.csv then has the 5-NN accuracy within its training part.
+        on_bad_file: An image file that cannot be read: "error" refuses the folder, "skip" leaves the file out and names it.
     """
     settings = SimCLROptions(**options)
     pretrain_encoder(
-        source(views, generator, transform, pairs, settings.seed),
+        source(views, generator, transform, pairs, settings.seed, on_bad_file),
         settings,
         out,
         resume,
@@ -74,7 +77,7 @@ def pretrain(
         workers=workers,
         checkpoint_every=checkpoint_every,
         log_every=log_every,
-        watch=datasets.load(watch).train if watch else None,
+        watch=datasets.load(watch, on_bad_file=on_bad_file).train if watch else None,
     )
     print(out)
 

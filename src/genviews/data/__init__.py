@@ -1,7 +1,7 @@
 """Data sets by name or path; the built-in ones need no download."""
 
 from .features import extract
-from .images import ArrayImages, FileImages, Images, Splits
-from .loading import load
+from .images import ArrayImages, FileImages, Images, Splits, Subset
+from .loading import BadFile, load
 
-__all__ = ["ArrayImages", "FileImages", "Images", "Splits", "extract", "load"]
+__all__ = ["ArrayImages", "BadFile", "FileImages", "Images", "Splits", "Subset", "extract", "load"]

@@ -81,6 +81,32 @@ class ArrayImages:
 
 
 @dataclass(frozen=True)
+class Subset:
+    """Some of a set of images."""
+
+    images: Images
+    indices: Tensor
+
+    @property
+    def labels(self) -> Tensor:
+        return self.images.labels[self.indices]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.images.class_names
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.images.image_shape
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        return self.images[self.indices[indices]]
+
+
+@dataclass(frozen=True)
 class FileImages:
     """Image files, decoded when asked for, resized on the short side and cropped to the centre square.
 

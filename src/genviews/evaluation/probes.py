@@ -43,6 +43,17 @@ def knn(encoder: nn.Module, data: Splits, k: int = 5, temperature: float | None 
     return metrics.knn(*_features(encoder, data, device), k=k, temperature=temperature)
 
 
+def check(probes: Sequence[str]) -> None:
+    """Refuses names that `probe` does not know.
+
+    Raises:
+        OptionError: Names the first.
+    """
+    for name in probes:
+        if not re.fullmatch(r"linear|(linear|knn)-[1-9]\d*", name):
+            raise OptionError(f"probe {name!r} is unknown; use 'linear', 'linear-N' (N labels a class) or 'knn-K' (K neighbours)")
+
+
 def probe(
     encoder: nn.Module,
     data: Splits,
@@ -66,9 +77,7 @@ def probe(
         OptionError: If a probe's name is none of these.
         DataError, NonFiniteError: As `extract` and the metrics do.
     """
-    for name in probes:
-        if not re.fullmatch(r"linear|(linear|knn)-[1-9]\d*", name):
-            raise OptionError(f"probe {name!r} is unknown; use 'linear', 'linear-N' (N labels a class) or 'knn-K' (K neighbours)")
+    check(probes)
     train, test = _features(encoder, data, device)
 
     def run(kind: str, number: str) -> Classification:

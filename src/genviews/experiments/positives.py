@@ -15,8 +15,8 @@ import torch
 from .. import devices
 from ..checkpoints import write_text
 from ..data import Splits
-from ..errors import OptionError, RunError, ShapeError
-from ..evaluation import probe
+from ..errors import OptionError, RunError, ShapeError, require_positive
+from ..evaluation import check, probe
 from ..generators import Generator
 from ..latents import Gaussian, Identity, LatentTransform
 from ..randomness import sample_seeds
@@ -92,6 +92,10 @@ class ComparisonOptions:
     encoder: SimCLROptions = field(default_factory=SimCLROptions)
     navigator: NavigatorOptions = field(default_factory=NavigatorOptions)
 
+    def __post_init__(self) -> None:
+        require_positive(seeds=self.seeds, pairs=self.pairs, gaussian_std=self.gaussian_std)
+        check(self.probes)
+
 
 def compare_positives(
     generator: Generator,
@@ -123,7 +127,9 @@ def compare_positives(
     """
     if data.train.image_shape != generator.image_shape:
         raise ShapeError(f"the images are {data.train.image_shape}, the generator makes {generator.image_shape}; they must agree")
-    rows = [Row.parse(name) for name in options.rows]
+    rows = [Row.parse(name) for name in dict.fromkeys(options.rows)]
+    for row in rows:
+        replace(options.encoder, augmentation=row.augmentation or options.encoder.augmentation).augment(generator.image_shape)
     (out / "images").mkdir(parents=True, exist_ok=True)
     results = _start(out, rows, options, title=title, command=command, notes=list(notes))
     done = {(cell["row"], cell["seed"]) for cell in results["cells"]}

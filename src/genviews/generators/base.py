@@ -58,7 +58,8 @@ class Generator(nn.Module):
             raise ShapeError(f"{type(self).__name__} takes {need}")
         if condition is not None and condition.shape != latents.shape[:1]:
             raise ShapeError(f"condition has shape {tuple(condition.shape)}, expected ({len(latents)},)")
-        return self.generate(latents, condition)
+        with torch.autocast(latents.device.type, enabled=False):
+            return self.generate(latents.float(), condition)
 
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
         """What a family implements: `forward` after its checks."""

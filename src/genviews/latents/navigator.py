@@ -64,7 +64,8 @@ class Navigator(LatentTransform):
 
     def displacement(self, latents: Tensor) -> Tensor:
         """T(z), (B, D) -> (B, D), inside the ball if there is one."""
-        shift = self.walk(latents)
+        with torch.autocast(latents.device.type, enabled=False):
+            shift = self.walk(latents)
         if self.radius is None:
             return shift
         length = shift.square().mean(dim=1, keepdim=True).clamp_min(1e-24).sqrt()

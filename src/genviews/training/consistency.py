@@ -3,6 +3,7 @@
 COP-Gen's authors stopped by eye. Here a judge compares, on fixed latents, G(z + T(z)) with G(z) and with G(z + T_init(z)).
 """
 
+import math
 from copy import deepcopy
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
+from ..errors import OptionError
 from ..generators.base import Generator
 from ..latents import Navigator
 from ..randomness import sample_seeds
@@ -35,8 +37,8 @@ class ConsistencyMonitor(Callback):
         truncation: Of the fixed latents.
 
     Attributes:
-        best: Weights of the last navigator that kept it.
-        best_step: Their step.
+        kept: Weights of the last navigator that kept it.
+        kept_step: Their step.
         dropped: Whether the score fell too low.
         steps: When pictures were taken.
         pictures: Positives of the same anchors then, uint8 (SHOWN, C, H, W) each.
@@ -57,7 +59,7 @@ class ConsistencyMonitor(Callback):
         self.judge, self.generator, self.augment = judge, generator, augment
         self.every, self.tolerance, self.seed, self.truncation = every, tolerance, seed, truncation
         self.initial = deepcopy(navigator)
-        self.best, self.best_step = weights(navigator), 0
+        self.kept, self.kept_step = weights(navigator), 0
         self.dropped = False
         self.steps: list[int] = []
         self.pictures: list[Tensor] = []
@@ -71,6 +73,11 @@ class ConsistencyMonitor(Callback):
         if self.judge:
             self.score = calibrate(self.judge, self.anchors, self.augment, seeds)
             self.expected = float(self.score(self.anchors, self.starts))
+            if not 0 < self.expected < math.inf:
+                raise OptionError(
+                    f"the judge finds the untrained navigator's positives no nearer to their anchors than other samples "
+                    f"({self.expected:.2f}); lower init_std or choose another judge"
+                )
         if not self.steps:
             self.check(module, 0)
 
@@ -90,7 +97,7 @@ class ConsistencyMonitor(Callback):
                 floor = f"{self.tolerance:g} of the untrained navigator's {self.expected:.2f}"
                 self.dropped = True
                 return module.stop(f"semantic consistency fell to {consistency:.2f}, below {floor}")
-        self.best, self.best_step = weights(module.navigator), step
+        self.kept, self.kept_step = weights(module.navigator), step
 
     def evolution(self) -> dict[str, Any]:
         """The pictures as arrays: `evolution`, `evolution_steps` and `evolution_anchors`."""
@@ -102,7 +109,13 @@ class ConsistencyMonitor(Callback):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "best_step": self.best_step, "steps": self.steps, "pictures": self.pictures}
+        return {
+            "kept": self.kept,
+            "kept_step": self.kept_step,
+            "dropped": self.dropped,
+            "steps": self.steps,
+            "pictures": self.pictures,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         vars(self).update(state_dict)

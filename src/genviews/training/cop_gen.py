@@ -13,15 +13,14 @@ from torch.optim import Adam
 from .. import latents
 from ..checkpoints import write_text
 from ..encoders import Encoder, projector
-from ..errors import OptionError
+from ..errors import OptionError, require_positive
 from ..generators.base import Generator
-from ..latents import Identity, LatentTransform, Navigator, distance
+from ..latents import LatentTransform, Navigator, distance
 from ..losses import gather, info_nce
 from ..randomness import derive
-from ..views.sources import GeneratedViews
 from . import judges
 from .consistency import ConsistencyMonitor, weights
-from .fit import Learner, fit
+from .fit import Learner, Seeds, fit
 from .judges import Judge
 from .simclr import SimCLROptions, ViewOptions
 
@@ -71,6 +70,22 @@ class NavigatorOptions(ViewOptions):
     check_every: int = 20
     tolerance: float = 0.9
 
+    def __post_init__(self) -> None:
+        require_positive(
+            hidden=self.hidden,
+            init_std=self.init_std,
+            image_size=self.image_size,
+            steps=self.steps,
+            batch_size=self.batch_size,
+            lr=self.lr,
+            estimator_lr=self.estimator_lr,
+            temperature=self.temperature,
+            truncation=self.truncation,
+            delta=self.delta,
+            judge_steps=self.judge_steps,
+            check_every=self.check_every,
+        )
+
 
 class COPGen(Learner):
     """Algorithm 1 of the supplement: f minimises InfoNCE between anchors and positives, T_z maximises it through G and T_x.
@@ -98,12 +113,10 @@ class COPGen(Learner):
         self.inside, self.inside_step = weights(navigator), -1
         self.reason: str | None = None
 
-    def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor | None:
+    def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor:
         seeds = batch[1]
         z = self.generator.sample_latents(len(seeds), truncation=self.options.truncation, rng=seeds)
         moved = self.navigator(z)
-        if self.violates(z, moved):
-            return None
         with torch.no_grad():
             anchors = self.generator(z)
         positives = self.generator(moved)
@@ -115,20 +128,32 @@ class COPGen(Learner):
         self.log_dict({"shift_mean": shift.mean(), "shift_std": shift.std(), "distance": distance(z, moved).mean()})
         return loss
 
-    def violates(self, z: Tensor, moved: Tensor) -> bool:
-        """Whether some d(z, z') of the global batch exceeds delta; then training stops, and the navigator before it is kept."""
-        delta = self.options.delta
-        if delta is None or self.options.on_violation == "project":
-            return False
-        if gather(distance(z, moved).detach()).max() <= delta:
+    @torch.no_grad()
+    def on_train_batch_start(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> int | None:
+        """Stops, and skips the batch, where some d(z, z') of the global batch exceeds delta."""
+        options, seeds = self.options, batch[1]
+        if options.delta is None or options.on_violation == "project":
+            return None
+        z = self.generator.sample_latents(len(seeds), truncation=options.truncation, rng=seeds)
+        if gather(distance(z, self.navigator(z))).max() <= options.delta:
             self.inside, self.inside_step = weights(self.navigator), self.global_step
-            return False
-        self.stop(f"d(z, z') exceeded delta = {delta:g}")
-        return True
+            return None
+        self.stop(f"d(z, z') exceeded delta = {options.delta:g}")
+        return -1
 
     def stop(self, reason: str) -> None:
         self.reason = reason
         self.trainer.should_stop = True
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["constraint"] = {"inside": self.inside, "inside_step": self.inside_step, "reason": self.reason}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        vars(self).update(checkpoint["constraint"])
+
+    def on_train_start(self) -> None:
+        self.trainer.should_stop = self.reason is not None
 
     def configure_optimizers(self) -> Any:
         groups: list[dict[str, Any]] = [
@@ -199,7 +224,7 @@ def train_navigator(
         steps=options.judge_steps,
         seed=options.seed,
     )
-    judge = judge or judges.create(options.judge, generator, judged, out / "judge" if out else None)
+    judge = judge or judges.create(options.judge, generator, judged, out / "judge" if out else None, resume)
     navigator = untrained(generator, options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
@@ -217,7 +242,7 @@ def train_navigator(
     )
     history = fit(
         module,
-        GeneratedViews(generator, Identity(), count=options.steps * options.batch_size, seed=options.seed),
+        Seeds(options.steps * options.batch_size),
         steps=options.steps,
         batch_size=options.batch_size,
         seed=options.seed,
@@ -230,7 +255,7 @@ def train_navigator(
     )
     kept, best_step = weights(navigator), history.steps
     if monitor.dropped:
-        kept, best_step = monitor.best, monitor.best_step
+        kept, best_step = monitor.kept, monitor.kept_step
     elif options.delta is not None and options.on_violation == "stop":
         kept, best_step = module.inside, module.inside_step
     if best_step < 0:

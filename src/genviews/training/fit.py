@@ -5,22 +5,49 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import lightning as L
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm import tqdm
 
-from ..errors import NonFiniteError, OptionError
+from .. import devices
+from ..errors import NonFiniteError, OptionError, RunError, require_positive
 from ..randomness import sample_seeds
-from ..views.sources import Views
 
-logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-warnings.filterwarnings("ignore", module="lightning")
+
+class Source(Protocol):
+    """N samples, fetched a batch at a time: `source[indices (B,)] -> tensors`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: Tensor) -> tuple[Tensor, ...]: ...
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """A source of nothing but the seeds that every batch has, for what learns from a generator alone."""
+
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, indices: Tensor) -> tuple[Tensor, ...]:
+        return ()
+
+
+@lru_cache(maxsize=2)
+def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
+    """The order of the samples in an epoch, int64 (count,)."""
+    shuffle = torch.Generator().manual_seed(int(sample_seeds(seed, torch.tensor([epoch]))))
+    return torch.randperm(count, generator=shuffle)
 
 
 @dataclass(frozen=True)
@@ -35,7 +62,7 @@ class Batches(Dataset):
         world_size: Number of processes.
     """
 
-    source: Views
+    source: Source
     batch_size: int
     seed: int
     rank: int = 0
@@ -44,15 +71,13 @@ class Batches(Dataset):
     def __getitem__(self, step: int) -> tuple[tuple[Tensor, ...], Tensor]:
         count, batch = len(self.source), self.batch_size
         epoch, position = divmod(step, count // batch)
-        order = torch.randperm(
-            count, generator=torch.Generator().manual_seed(int(sample_seeds(self.seed, torch.tensor([epoch]))))
-        )
         mine = torch.arange(self.rank, batch, self.world_size)
-        return self.source[order[position * batch + mine]], sample_seeds(self.seed, step * batch + mine)
+        indices = epoch_order(count, self.seed, epoch)[position * batch + mine]
+        return self.source[indices], sample_seeds(self.seed, step * batch + mine)
 
 
 class Steps(Sampler[int]):
-    """The steps still to be done."""
+    """The steps from `start` on; as long as all of them, for Lightning counts those before a restart too."""
 
     def __init__(self, start: int, stop: int):
         self.start, self.stop = start, stop
@@ -68,7 +93,7 @@ class Steps(Sampler[int]):
 class Loader(L.LightningDataModule):
     """The batches of the steps `start` to `stop` for whatever rank asks."""
 
-    source: Views
+    source: Source
     batch_size: int
     seed: int
     start: int
@@ -98,7 +123,12 @@ class Learner(L.LightningModule):
 
 
 class History(Callback):
-    """Keeps what the module logs every `every` steps, in the checkpoint and as `metrics.csv`."""
+    """Keeps what the module logs every `every` steps, in the checkpoint and as `metrics.csv`.
+
+    Attributes:
+        rows: The steps and their metrics.
+        steps: Steps done.
+    """
 
     def __init__(self, every: int, path: Path | None):
         self.every, self.path = every, path
@@ -118,11 +148,14 @@ class History(Callback):
                 writer.writeheader()
                 writer.writerows(self.rows)
 
+    def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
+        self.on_train_end(trainer, module)
+
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
+        return {"rows": self.rows, "steps": self.steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows = state_dict["rows"]
+        vars(self).update(state_dict)
 
 
 class Progress(Callback):
@@ -130,6 +163,7 @@ class Progress(Callback):
 
     def __init__(self, description: str, steps: int):
         self.description, self.steps = description, steps
+        self.bar: tqdm | None = None
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.bar = tqdm(
@@ -142,12 +176,17 @@ class Progress(Callback):
         )
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, *_: Any) -> None:
-        self.bar.update(trainer.global_step - self.bar.n)
-        if trainer.global_step % 20 == 0 and "loss" in trainer.callback_metrics:
-            self.bar.set_postfix(loss=f"{float(trainer.callback_metrics['loss']):.3f}", refresh=False)
+        if self.bar is not None:
+            self.bar.update(trainer.global_step - self.bar.n)
+            if trainer.global_step % 20 == 0 and "loss" in trainer.callback_metrics:
+                self.bar.set_postfix(loss=f"{float(trainer.callback_metrics['loss']):.3f}", refresh=False)
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self.bar.close()
+        if self.bar is not None:
+            self.bar.close()
+
+    def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
+        self.on_train_end(trainer, module)
 
 
 class Checkpoints(ModelCheckpoint):
@@ -158,21 +197,42 @@ class Checkpoints(ModelCheckpoint):
             super().on_train_batch_end(trainer, *args)
 
 
-class FiniteLoss(Callback):
-    """Stops before a NaN or infinite loss reaches the weights."""
+class StepSeed(Callback):
+    """Seeds PyTorch's own generator at each step, for layers such as dropout that draw from it."""
 
-    def __init__(self, checkpoints: Path | None):
-        self.checkpoints = checkpoints
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def on_train_batch_start(self, trainer: L.Trainer, *_: Any) -> None:
+        step = torch.tensor([trainer.global_step * trainer.world_size + trainer.global_rank])
+        torch.manual_seed(int(sample_seeds(self.seed, step)))
+
+
+class Finite(Callback):
+    """Stops before a NaN or infinite loss or gradient reaches the weights."""
+
+    def __init__(self, last: Path | None):
+        self.last = last
 
     def on_before_backward(self, trainer: L.Trainer, module: L.LightningModule, loss: Tensor) -> None:
-        if not torch.isfinite(loss):
-            kept = f"the last good checkpoint is in {self.checkpoints}" if self.checkpoints else "nothing was saved"
-            raise NonFiniteError(f"the loss became {loss.item()} at step {trainer.global_step}; {kept}; lower the learning rate")
+        self._check("loss", loss.detach(), trainer)
+
+    def on_before_optimizer_step(self, trainer: L.Trainer, module: L.LightningModule, optimizer: torch.optim.Optimizer) -> None:
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        if gradients:
+            self._check("gradient", torch.stack(torch._foreach_norm(gradients)).sum(), trainer)
+
+    def _check(self, what: str, value: Tensor, trainer: L.Trainer) -> None:
+        if not torch.isfinite(value):
+            kept = f"the last good checkpoint is {self.last}" if self.last and self.last.exists() else "no checkpoint was due yet"
+            raise NonFiniteError(
+                f"the {what} became {value.item()} at step {trainer.global_step}; {kept}; lower the learning rate"
+            )
 
 
 def fit(
     module: Learner,
-    source: Views,
+    source: Source,
     *,
     steps: int,
     batch_size: int,
@@ -185,8 +245,8 @@ def fit(
     checkpoint_every: int = 200,
     workers: int = 0,
     precision: Any = "32-true",
-    devices: Any = "auto",
-    accelerator: str = "auto",
+    devices: Any = 1,
+    accelerator: str = devices.best().type,
     strategy: str = "auto",
     clip: float | None = None,
 ) -> History:
@@ -206,7 +266,7 @@ def fit(
         checkpoint_every: Steps between checkpoints.
         workers: Loader processes.
         precision: Lightning's: "32-true", "bf16-mixed", "16-mixed".
-        devices: Lightning's.
+        devices: Lightning's: how many.
         accelerator: Lightning's.
         strategy: Lightning's.
         clip: Largest norm of a gradient; None for any.
@@ -215,38 +275,54 @@ def fit(
         The logged history.
 
     Raises:
-        OptionError: If the batch is larger than the source.
-        NonFiniteError: If the loss is NaN or infinite.
+        OptionError: If the batch is larger than the source or no multiple of the devices, or Lightning refuses an option.
+        NonFiniteError: If the loss or a gradient is NaN or infinite.
+        RunError: If the last checkpoint cannot be read.
     """
     if not 0 < batch_size <= len(source):
         raise OptionError(f"batch_size is {batch_size}; with {len(source)} samples it must be between 1 and {len(source)}")
+    require_positive(steps=steps, log_every=log_every, checkpoint_every=checkpoint_every)
     if out:
         out.mkdir(parents=True, exist_ok=True)
-    folder = out / "checkpoints" if out else None
-    last = folder / "last.ckpt" if folder else None
-    start = 0
-    if resume and last and last.exists():
-        start = torch.load(last, map_location="cpu", weights_only=True)["global_step"]
+    last = out / "checkpoints" / "last.ckpt" if out else None
+    start = _step_of(last) if resume and last and last.exists() else 0
     history = History(log_every, out / "metrics.csv" if out else None)
-    extra: list[Callback] = [Progress(description, steps), FiniteLoss(folder), *callbacks, history]
-    if folder:
-        extra.append(Checkpoints(folder, filename="last", every_n_train_steps=checkpoint_every, enable_version_counter=False))
-    trainer = L.Trainer(
-        max_steps=steps,
-        max_epochs=-1,
-        accelerator=accelerator,
-        devices=devices,
-        strategy=strategy,
-        precision=precision,
-        gradient_clip_val=clip,
-        callbacks=extra,
-        logger=False,
-        enable_checkpointing=folder is not None,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        log_every_n_steps=log_every,
-    )
+    extra: list[Callback] = [Progress(description, steps), StepSeed(seed), Finite(last), *callbacks, history]
+    if last:
+        extra.append(
+            Checkpoints(last.parent, filename="last", every_n_train_steps=checkpoint_every, enable_version_counter=False)
+        )
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    try:
+        trainer = L.Trainer(
+            max_steps=steps,
+            max_epochs=-1,
+            accelerator=accelerator,
+            devices=devices,
+            strategy=strategy,
+            precision=precision,
+            gradient_clip_val=clip,
+            callbacks=extra,
+            logger=False,
+            enable_checkpointing=last is not None,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            log_every_n_steps=log_every,
+        )
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        raise OptionError(f"precision {precision!r}, devices {devices!r}, strategy {strategy!r}: {error}") from None
+    if batch_size % trainer.world_size:
+        raise OptionError(f"batch_size is {batch_size}; it must be a multiple of the {trainer.world_size} devices")
     loader = Loader(source, batch_size, seed, start, steps, workers)
-    trainer.fit(module, datamodule=loader, ckpt_path=last if start else None, weights_only=True)
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer.fit(module, datamodule=loader, ckpt_path=last if start else None, weights_only=True)
     return history
+
+
+def _step_of(checkpoint: Path) -> int:
+    try:
+        return torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"]
+    except Exception as error:  # whatever a damaged file makes the reader raise
+        raise RunError(f"{checkpoint} cannot be read ({type(error).__name__}); delete it to start the run again") from None

@@ -12,7 +12,7 @@ from torch.optim import AdamW
 
 from .. import generators
 from ..data import Images
-from ..errors import OptionError
+from ..errors import OptionError, require_positive
 from ..generators import BurgessVAE, Generator, RealNVP
 from ..randomness import normal
 from ..views.sources import RealViews
@@ -53,6 +53,10 @@ class GeneratorOptions:
     dropout: float = 0.35
     margin: float = 0.01
     levels: int = 256
+
+    def __post_init__(self) -> None:
+        sizes = {"latent_dim": self.latent_dim, "couplings": self.couplings, "hidden": self.hidden}
+        require_positive(steps=self.steps, batch_size=self.batch_size, lr=self.lr, clip=self.clip, **sizes)
 
 
 class _GeneratorLearner(Learner):

@@ -49,16 +49,17 @@ def by_lpips(network: Literal["alex", "vgg", "squeeze"] = "alex") -> Judge:
     return judge
 
 
-def by_samples(generator: Generator, options: SimCLROptions, out: Path | None = None) -> Judge:
+def by_samples(generator: Generator, options: SimCLROptions, out: Path | None = None, resume: bool = False) -> Judge:
     """Features of an encoder pretrained on G's own samples with T_x alone: a judge made from nothing but the generator.
 
     Args:
         generator: G.
         options: Of the pretraining.
-        out: Keeps the encoder here; one that is here already is used as it is.
+        out: Run folder of the encoder; None keeps nothing.
+        resume: Go on with the run in `out`.
     """
     views = GeneratedViews(generator, Identity(), count=options.steps * options.batch_size, seed=options.seed)
-    return by_features(pretrain(views, options, out, resume=True, description="judge"))
+    return by_features(pretrain(views, options, out, resume, description="judge"))
 
 
 def by_timm(name: str) -> Judge:
@@ -79,7 +80,9 @@ def by_timm(name: str) -> Judge:
     return by_features(Prepared())
 
 
-def create(name: str, generator: Generator, options: SimCLROptions, out: Path | None = None) -> Judge | None:
+def create(
+    name: str, generator: Generator, options: SimCLROptions, out: Path | None = None, resume: bool = False
+) -> Judge | None:
     """The judge that a name stands for: "samples", "lpips", "none", or a timm model.
 
     Raises:
@@ -88,7 +91,7 @@ def create(name: str, generator: Generator, options: SimCLROptions, out: Path | 
     if name == "none":
         return None
     if name == "samples":
-        return by_samples(generator, options, out)
+        return by_samples(generator, options, out, resume)
     if name == "lpips":
         return by_lpips()
     if not timm.is_model(name):
@@ -107,7 +110,12 @@ def calibrate(judge: Judge, anchors: Tensor, augment: nn.Module, seeds: Tensor) 
 
     Returns:
         The mean consistency of two batches of images, a scalar.
+
+    Raises:
+        OptionError: If the judge does not find views of an image more alike than unrelated samples.
     """
     unrelated = judge(anchors, anchors.roll(1, 0)).mean()
     same = judge(augment(anchors, derive(seeds, 1)), augment(anchors, derive(seeds, 2))).mean()
+    if not same > unrelated:
+        raise OptionError(f"the judge scores views of an image {same:.3g}, other samples {unrelated:.3g}; choose another")
     return lambda first, second: (judge(first, second).mean() - unrelated) / (same - unrelated)

@@ -6,33 +6,38 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from ..data import Images, extract
+from ..data import Images, Subset, extract
 from ..errors import DataError
 from ..metrics import knn
+
+WATCHED = 5_000
 
 
 class OnlineKNN(Callback):
     """Logs `knn`, the accuracy of a fifth of labelled training images by the other four fifths; no test image is seen.
 
     Args:
-        images: Labelled, of the training part.
+        images: Labelled, of the training part; of many, WATCHED spread evenly are taken.
         every: Steps between measurements.
         k: Neighbours.
 
     Raises:
-        DataError: If the images have no labels.
+        DataError: If the images have no labels, or a class has too few.
     """
 
     def __init__(self, images: Images, every: int, k: int = 5):
         if (images.labels < 0).any():
             raise DataError("watching by nearest neighbours needs labels; name a labelled data set")
         self.images, self.every, self.k = images, every, k
+        self.watched = torch.linspace(0, len(images) - 1, min(len(images), WATCHED)).long()
+        self.query = torch.arange(len(self.watched)) % 5 == 0
+        labels = images.labels[self.watched]
+        if not torch.isin(labels[self.query], labels[~self.query]).all() or len(labels) < 2 * k:
+            raise DataError(f"watching takes several images of each class among {len(labels)}; name a larger data set")
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, *_: Any) -> None:
         if trainer.global_step % self.every == 0:
-            features, labels = extract(module.encoder, self.images, device=module.device, progress=False)
-            queries = slice(None, None, 5)
-            bank = torch.ones(len(labels), dtype=torch.bool)
-            bank[queries] = False
-            score = knn((features[bank], labels[bank]), (features[queries], labels[queries]), k=self.k)
-            module.log("knn", score.top1)
+            seen = Subset(self.images, self.watched)
+            features, labels = extract(module.encoder, seen, device=module.device, progress=False)
+            bank, query = ((features[part], labels[part]) for part in (~self.query, self.query))
+            module.log("knn", knn(bank, query, k=self.k).top1)

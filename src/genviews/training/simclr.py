@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -14,6 +15,7 @@ from .. import augmentations, encoders
 from ..augmentations import Augmentation
 from ..data import Images
 from ..encoders import Encoder, projector
+from ..errors import require_positive
 from ..losses import gather, info_nce
 from ..randomness import derive
 from ..views.sources import Views
@@ -86,6 +88,16 @@ class SimCLROptions(ViewOptions):
     final_lr: float = 0.0
     temperature: float = 0.2
     projector_dim: int = 128
+
+    def __post_init__(self) -> None:
+        require_positive(
+            image_size=self.image_size,
+            steps=self.steps,
+            batch_size=self.batch_size,
+            lr=self.lr,
+            temperature=self.temperature,
+            projector_dim=self.projector_dim,
+        )
 
 
 class SimCLR(Learner):
@@ -165,5 +177,5 @@ def pretrain(
         **trainer,
     )
     if out:
-        encoders.save(module.encoder, out, options=asdict(options))
+        rank_zero_only(encoders.save)(module.encoder, out, options=asdict(options))
     return module.encoder.eval()
