@@ -1,3 +1,5 @@
+import resource
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from genviews import checkpoints
-from genviews.errors import CheckpointError
+from genviews.errors import CheckpointError, RunError
 from genviews.unpickling import Inert
 
 DTYPES = [
@@ -30,6 +32,7 @@ class Net(nn.Module):
         self.norms = nn.ModuleList([nn.BatchNorm1d(2)])
         self.empty = None
         self.register_module("absent", None)
+        self.register_buffer("cache", torch.ones(1), persistent=False)
 
 
 def assert_same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
@@ -43,12 +46,13 @@ def assert_same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
 def test_reads_every_dtype_and_layout_in_both_formats(zipped: bool, plain: bool, tmp_path: Path) -> None:
     base = torch.arange(24).reshape(4, 6)
     tensors = {str(dtype): base.to(dtype).t()[1:] for dtype in [*DTYPES, torch.bool]} | {"none": torch.empty(0, 3)}
-    content = {"tensors": tensors, "epoch": 3, "device": torch.device("cuda:1"), "shape": base.shape, "dtype": torch.float16}
-    torch.save(content if plain else content | {"model": Net()}, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
+    content = {"epoch": 3, "device": torch.device("cuda:1"), "shape": base.shape, "dtype": torch.float16, "steps": Counter("aab")}
+    saved = content | {"tensors": tensors}
+    torch.save(saved if plain else saved | {"model": Net()}, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
     read = checkpoints.read(tmp_path / "a.pt")
     assert_same(read.pop("tensors"), tensors)
     read.pop("model", None)
-    assert read == {"epoch": 3, "device": torch.device("cuda:1"), "shape": base.shape, "dtype": torch.float16}
+    assert read == content
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -78,16 +82,30 @@ def test_a_stylegan_pickle_whose_source_would_raise(shared: Path) -> None:
     assert checkpoints.module_state(read["G_ema"])["mapping.w_avg"].shape == (48,)
 
 
-def test_safetensors(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a.safetensors", "a.bin"])
+def test_safetensors_by_any_name(name: str, tmp_path: Path) -> None:
     tensors = {"a": torch.ones(2), "b": torch.arange(3)}
-    save_file(tensors, tmp_path / "a.safetensors")
-    assert_same(checkpoints.read(tmp_path / "a.safetensors"), tensors)
+    save_file(tensors, tmp_path / name)
+    assert_same(checkpoints.read(tmp_path / name), tensors)
 
 
 def test_nothing_but_a_module_has_a_state_dict() -> None:
     for other in ({}, Inert("a.B"), Inert("a.B", state={"_parameters": {}})):
         with pytest.raises(CheckpointError, match=r"no pickled nn\.Module"):
             checkpoints.module_state(other)
+
+
+def test_modules_that_have_no_state_dict() -> None:
+    def module(**parts: object) -> Inert:
+        return Inert("a.B", state={"_parameters": {}, "_buffers": {}, "_modules": {}} | parts)
+
+    endless = module()
+    endless.state["_modules"] |= {"first": endless, "second": endless}
+    with pytest.raises(CheckpointError, match=r"a\.B contains itself"):
+        checkpoints.module_state(endless)
+    for parameters in ({"weight": 5}, {1: torch.ones(1)}):
+        with pytest.raises(CheckpointError, match=r"a\.B has parameters or buffers that are no tensors"):
+            checkpoints.module_state(module(_modules={"layer": module(_parameters=parameters)}))
 
 
 def test_files_that_are_missing_empty_truncated_or_foreign(tmp_path: Path) -> None:
@@ -125,9 +143,30 @@ def test_a_model_folder_holds_weights_and_description(tmp_path: Path) -> None:
     description, state = checkpoints.read_model(tmp_path / "run" / "model")
     assert description == {"kind": "net", "config": {"width": 3}}
     assert_same(state, model.state_dict())
-    (tmp_path / "run" / "model" / "model.json").write_text("{")
-    with pytest.raises(CheckpointError, match="no JSON"):
-        checkpoints.read_model(tmp_path / "run" / "model")
+    for text, message in (
+        ("{", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ("[]", "has no config"),
+        ('{"kind": "net"}', "has no config"),
+        ('{"kind": "net", "config": 3}', "has no config"),
+    ):
+        (tmp_path / "run" / "model" / "model.json").write_text(text)
+        with pytest.raises(CheckpointError, match=message):
+            checkpoints.read_model(tmp_path / "run" / "model")
     (tmp_path / "run" / "model" / "model.json").unlink()
     with pytest.raises(CheckpointError, match=r"model\.json is missing"):
         checkpoints.read_model(tmp_path / "run" / "model")
+
+
+def test_weights_that_cannot_be_written_are_one_line(tmp_path: Path) -> None:
+    checkpoints.write_model(tmp_path, nn.Linear(2, 2), config={})
+    before = (tmp_path / "model.safetensors").read_bytes()
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, unlimited[1]))
+    try:
+        with pytest.raises(RunError, match=f"{tmp_path} cannot be written .File too large") as caught:
+            checkpoints.write_model(tmp_path, nn.Linear(100, 100), config={})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "model.safetensors").read_bytes() == before

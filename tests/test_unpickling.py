@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import time
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -114,11 +115,75 @@ def test_tensors_cannot_reach_outside_their_storage(tmp_path: Path) -> None:
             checkpoints.read_pickle(file)
 
 
-def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("array", "kind"),
+    [
+        (np.array([1, "a"], dtype=object), "object"),
+        (np.array(["2020-01-01"], dtype="M8[D]"), "datetime64"),
+        (np.array([3], dtype="m8[s]"), "timedelta64"),
+        (np.zeros(2, dtype=[("x", "f4"), ("y", "i8")]), "void"),
+    ],
+)
+def test_arrays_whose_dtype_is_more_than_its_name_are_refused(array: np.ndarray, kind: str, tmp_path: Path) -> None:
     file = tmp_path / "file.pkl"
-    file.write_bytes(pickle.dumps(np.array([1, "a"], dtype=object)))
-    with pytest.raises(CheckpointError, match="array of object"):
+    file.write_bytes(pickle.dumps(array))
+    with pytest.raises(CheckpointError, match=f"array of {kind}"):
         checkpoints.read_pickle(file)
+
+
+NEST = b"N" + b"\x85" * 3_000_000
+DOUBLE = b"N" + b"2\x86" * 60
+DOUBLE_LIST = b"Nq\x000" + b"(h\x00h\x00lq\x000" * 60 + b"h\x00"
+
+
+@pytest.mark.parametrize("bomb", [NEST, DOUBLE], ids=["deep", "shared"])
+@pytest.mark.parametrize("before", [b"}", b"cbuiltins\nset\n]"], ids=["key", "element"])
+def test_tuples_that_cannot_be_hashed_are_refused(before: bytes, bomb: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "file.pkl"
+    payload = b"\x80\x02" + before + bomb + (b"Ns." if before == b"}" else b"a\x85R.")
+    file.write_bytes(payload)
+    with pytest.raises(CheckpointError, match="a tuple of more than 10000 tuples"):
+        checkpoints.read(file)
+    with zipfile.ZipFile(tmp_path / "model.pt", "w") as archive:
+        archive.writestr("model/data.pkl", payload)
+        archive.writestr("model/version", "3")
+    with pytest.raises(CheckpointError, match="a tuple of more than 10000 tuples"):
+        checkpoints.read(tmp_path / "model.pt")
+
+
+def test_thousands_of_tuples_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "file.pkl"
+    for content in (tuple((n, str(n)) for n in range(9_999)), tuple(range(100_000)), {(1, (2, 3)): 4}):
+        file.write_bytes(pickle.dumps(content))
+        assert checkpoints.read(file) == content
+    file.write_bytes(b"\x80\x02}" + b"N" + b"\x85" * 10_000 + b"Ns.")
+    assert len(checkpoints.read(file)) == 1
+
+
+@pytest.mark.parametrize(
+    "payload",
+    {
+        "persistent id": DOUBLE_LIST + b"Q",
+        "storage": b"(" + text("storage") + b"ctorch\nFloatStorage\n" + DOUBLE_LIST + text("cpu") + b"K\x01tQ",
+        "class": DOUBLE_LIST + b")\x81",
+        "function": DOUBLE_LIST + b")R",
+        "state": DOUBLE_LIST + b"Nb",
+        "dtype": b"cnumpy\ndtype\n" + DOUBLE_LIST + b"\x85R",
+        "array": b"cnumpy._core.numeric\n_frombuffer\n(" + text("") + DOUBLE_LIST + b"N" + text("C") + b"tR",
+        "class name": b"ctorch_utils.persistence\n_reconstruct_persistent_obj\n}("
+        + text("class_name")
+        + DOUBLE_LIST
+        + text("state")
+        + b"Nu\x85R)R",
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_no_message_spells_out_what_a_file_repeats_without_end(payload: tuple[str, bytes], tmp_path: Path) -> None:
+    file = tmp_path / "file.pkl"
+    file.write_bytes(b"\x80\x02" + payload[1] + b".")
+    with pytest.raises(CheckpointError) as caught:
+        checkpoints.read(file)
+    assert len(str(caught.value)) < len(str(file)) + 200
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

@@ -1,18 +1,17 @@
 """Reading other people's files without running them, and the folders in which this project keeps models."""
 
 import json
-import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from . import unpickling
-from .errors import CheckpointError, UnsafeFileError
+from .errors import CheckpointError, GenviewsError, RunError, UnsafeFileError
 from .unpickling import Inert
 
 
@@ -20,24 +19,30 @@ def read(path: str | Path) -> Any:
     """The content of a checkpoint, its tensors on the CPU, without running any code of the file.
 
     Args:
-        path: A .safetensors file, a file by torch.save (today's zip or the format before PyTorch 1.6) or a pickle.
+        path: A safetensors file, a file by torch.save (today's zip or the format before PyTorch 1.6) or a pickle; its content
+            tells which, not its name.
 
     Returns:
-        What was saved. Objects of classes that PyTorch does not count as plain data are `Inert`; see `module_state`.
+        What was saved. Objects of classes that are not plain data are `Inert`; see `module_state`.
 
     Raises:
         CheckpointError: If the file is missing, empty, truncated or no checkpoint.
         UnsafeFileError: If it would run code; the message names what it would call.
     """
     path = _existing(path)
-    if path.suffix == ".safetensors":
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise CheckpointError(f"{path} is truncated or no safetensors file ({error}); download it again") from None
-    with suppress(Exception), warnings.catch_warnings(action="ignore"):
-        return torch.load(path, map_location="cpu", weights_only=True)
-    return read_pickle(path)  # which reads what PyTorch's reader refuses, or says what is wrong with it
+    if not _is_safetensors(path):
+        return read_pickle(path)
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is truncated or no safetensors file ({error}); download it again") from None
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Whether it begins with the length, in eight bytes, of the JSON object that follows."""
+    with path.open("rb") as file:
+        length, first = int.from_bytes(file.read(8), "little"), file.read(1)
+    return first == b"{" and length < path.stat().st_size
 
 
 def read_pickle(path: str | Path) -> Any:
@@ -58,51 +63,88 @@ def read_pickle(path: str | Path) -> Any:
         raise CheckpointError(f"{path} is truncated or no checkpoint ({reason}); download it again or check the path") from None
 
 
+def is_state_dict(content: Any) -> TypeGuard[dict[str, Tensor]]:
+    """Whether it holds tensors by their names and nothing else."""
+    return isinstance(content, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items())
+
+
 def module_state(module: Inert) -> dict[str, Tensor]:
     """The state dict of a pickled nn.Module that was read as `Inert`: the names and tensors its `state_dict()` would have.
 
     Raises:
-        CheckpointError: If it holds no module.
+        CheckpointError: If it holds no module, or one that contains itself.
     """
-    state = module.state if isinstance(module, Inert) else None
-    if not isinstance(state, dict) or not {"_parameters", "_buffers", "_modules"} <= state.keys():
-        raise CheckpointError(f"{getattr(module, 'origin', type(module).__name__)} is no pickled nn.Module; it has no weights")
-    tensors = {name: tensor for name, tensor in (state["_parameters"] | state["_buffers"]).items() if tensor is not None}
-    for name, child in state["_modules"].items():
-        if child is not None:
-            tensors |= {f"{name}.{inner}": tensor for inner, tensor in module_state(child).items()}
-    return tensors
+    origin = getattr(module, "origin", type(module).__name__)
+    attributes = module.state if isinstance(module, Inert) and isinstance(module.state, dict) else {}
+    parts: list[Any] = [attributes.get(name) for name in ("_parameters", "_buffers", "_modules")]
+    if not all(isinstance(part, dict) for part in parts):
+        raise CheckpointError(f"{origin} is no pickled nn.Module; it has no weights")
+    parameters, buffers, children = parts
+    transient = attributes.get("_non_persistent_buffers_set", ())
+    try:
+        state = {name: own for name, own in (parameters | buffers).items() if own is not None and name not in transient}
+        for name, child in children.items():
+            if child is not None:
+                state |= {f"{name}.{inner}": tensor for inner, tensor in module_state(child).items()}
+    except RecursionError:
+        raise CheckpointError(f"{origin} contains itself; it has no state dict") from None
+    if not is_state_dict(state):
+        raise CheckpointError(f"{origin} has parameters or buffers that are no tensors; it has no state dict")
+    return state
+
+
+@contextmanager
+def building(path: str | Path) -> Iterator[None]:
+    """Around the making of a model from a file's content: what wrong content makes it raise becomes a CheckpointError."""
+    try:
+        yield
+    except GenviewsError:
+        raise
+    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
+        raise CheckpointError(f"{path} does not fit what it says it is: {' '.join(str(error).split())}") from None
 
 
 def write_model(folder: str | Path, model: nn.Module, **description: Any) -> None:
-    """Writes `model.safetensors`, the model's state dict, and `model.json`, the description: what it is and how to build it."""
+    """Writes `model.safetensors`, the model's state dict, and `model.json`, the description: what it is and how to build it.
+
+    Raises:
+        RunError: If the folder cannot be written (a full disk).
+    """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / "model.safetensors.partial"
-    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, partial)
-    partial.chmod(0o644)
-    partial.replace(folder / "model.safetensors")
-    write_text(folder / "model.json", json.dumps(description, indent=2) + "\n")
+    weights = save({name: tensor.contiguous() for name, tensor in model.state_dict().items()})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / "model.safetensors", weights)
+        write_text(folder / "model.json", json.dumps(description, indent=2) + "\n")
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written ({error.strerror}); make room or choose another folder") from None
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes a file whole or, if interrupted, not at all."""
+    _write(path, text.encode())
+
+
+def _write(path: Path, content: bytes) -> None:
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
+    partial.write_bytes(content)
     partial.replace(path)
 
 
 def read_model(folder: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The description and the state dict that `write_model` wrote.
+    """The description, its `config` a dict, and the state dict that `write_model` wrote.
 
     Raises:
         CheckpointError: If either file is missing or damaged.
     """
-    description = _existing(Path(folder) / "model.json")
+    path = _existing(Path(folder) / "model.json")
     try:
-        return json.loads(description.read_text()), read(Path(folder) / "model.safetensors")
-    except ValueError as error:
-        raise CheckpointError(f"{description} is no JSON ({error}); write the model again") from None
+        description = json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is no JSON ({error}); write the model again") from None
+    if not isinstance(description, dict) or not isinstance(description.get("config"), dict):
+        raise CheckpointError(f"{path} describes no model, for it has no config; write the model again")
+    return description, read(Path(folder) / "model.safetensors")
 
 
 def _existing(path: str | Path) -> Path:

@@ -7,7 +7,7 @@ an `Inert` holder of its state, a call of anything but the rebuilders listed in 
 import io
 import pickle
 import zipfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any, ClassVar, NoReturn
@@ -20,6 +20,9 @@ from .errors import CheckpointError, UnsafeFileError
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 """The first pickle of a file by torch.save before PyTorch 1.6."""
+
+_MAX_TUPLES = 10_000
+"""In one tuple, each as often as it is met; to hash more may overflow the stack or, of a hundred shared ones, never end."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,24 @@ def _read_legacy(file: IO[bytes]) -> Any:
     _version, _system = Unpickler(file).load(), Unpickler(file).load()
     reader = Unpickler(file, lambda key, size: bytearray(size))
     content = reader.load()
-    for key in Unpickler(file).load():
+    for key in map(_string, Unpickler(file).load()):
         file.read(8)
         data = file.read(len(reader.storages[key]))
         if len(data) < len(reader.storages[key]):
             raise EOFError("it ends within a tensor")
         reader.storages[key][:] = data
     return content
+
+
+def _counted(load_tuple: Callable[..., None]) -> Callable[..., None]:
+    def load(unpickler: "Unpickler") -> None:
+        load_tuple(unpickler)
+        made, tuples = unpickler.stack[-1], unpickler.tuples
+        tuples[id(made)] = 1 + sum(tuples[id(item)] for item in made if type(item) is tuple and item)
+        if tuples[id(made)] > _MAX_TUPLES:
+            raise pickle.UnpicklingError(f"it has a tuple of more than {_MAX_TUPLES} tuples")
+
+    return load
 
 
 class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
@@ -100,6 +114,7 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
         super().__init__(file, encoding="latin1")
         self.open_storage = open_storage
         self.storages: dict[str, bytearray] = {}
+        self.tuples: dict[int, int] = {}  # how many there are in each, by its id
 
     def find_class(self, module: str, name: str) -> Any:
         origin = f"{_RENAMED.get(module, module)}.{name}"
@@ -109,7 +124,7 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
         match reference:
             case ("module", cls, _file, _source):  # the format before 1.6 carries the source text of a pickled module's class
                 return cls
-            case ("storage", torch.dtype() as dtype, key, _device, int(numel), *view) if self.open_storage is not None:
+            case ("storage", torch.dtype() as dtype, str(key), _device, int(numel), *view) if self.open_storage is not None:
                 if key not in self.storages:
                     self.storages[key] = self.open_storage(key, numel * dtype.itemsize)
                 storage = torch.from_numpy(np.frombuffer(self.storages[key], np.uint8)).view(dtype)
@@ -117,7 +132,7 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
                     case [(_key, offset, size)]:
                         return storage[offset : offset + size]
                 return storage
-        raise pickle.UnpicklingError(f"it refers to {reference!r:.80}, which is no stored tensor")
+        raise pickle.UnpicklingError(f"it refers to a {type(reference).__name__} that is no stored tensor")
 
     def call(self, function: Any, args: tuple[Any, ...]) -> Any:
         if not isinstance(function, Global):
@@ -162,6 +177,8 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
     dispatch[pickle.NEWOBJ[0]] = load_newobj
     dispatch[pickle.NEWOBJ_EX[0]] = load_newobj_ex
     dispatch[pickle.BUILD[0]] = load_build
+    for opcode in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3):
+        dispatch[opcode[0]] = _counted(dispatch[opcode[0]])
 
 
 def _refuse(origin: str) -> NoReturn:
@@ -170,14 +187,21 @@ def _refuse(origin: str) -> NoReturn:
 
 def _inert(cls: Any, *args: Any) -> Inert:
     if not isinstance(cls, Global):
-        raise pickle.UnpicklingError(f"it makes an object of {cls!r:.80}, which is no class")
+        raise pickle.UnpicklingError(f"it makes an object of a {type(cls).__name__}, which is no class")
     return Inert(cls.origin, args)
 
 
 def _plain(dtype: Any) -> np.dtype[Any]:
-    if not isinstance(dtype, np.dtype) or dtype.hasobject:
-        raise pickle.UnpicklingError(f"it holds an array of {dtype}; arrays of numbers and strings can be read")
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "biufcSU":
+        what = getattr(dtype, "name", type(dtype).__name__)
+        raise pickle.UnpicklingError(f"it holds an array of {what}; arrays of numbers and strings can be read")
     return dtype
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise pickle.UnpicklingError(f"it holds a {type(value).__name__} where a name belongs")
+    return value
 
 
 def _tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
@@ -188,8 +212,15 @@ def _parameter(data: Tensor, *_: Any) -> Tensor:
     return data
 
 
+def _stored(data: bytes) -> Tensor:
+    content = read(io.BytesIO(data))
+    if not isinstance(content, Tensor):
+        raise pickle.UnpicklingError(f"it stores a {type(content).__name__} as a tensor")
+    return content
+
+
 def _dtype(name: str, *_: Any) -> np.dtype[Any]:
-    return _plain(np.dtype(str(name)))
+    return _plain(np.dtype(_string(name)))
 
 
 def _numbers(data: bytes, dtype: np.dtype[Any]) -> np.ndarray:
@@ -221,17 +252,18 @@ _DTYPES = {f"torch.{name}Storage": dtype for name, dtype in _STORAGES.items()} |
 _CALLS: dict[str, Callable[..., Any]] = {
     "builtins.bytes": lambda: b"",  # how protocols 0 to 2 write empty ones
     "builtins.set": set,
+    "collections.Counter": Counter,
     "collections.OrderedDict": OrderedDict,
     "_codecs.encode": lambda text, _encoding: text.encode("latin1"),
     "copyreg._reconstructor": lambda cls, _base, _state: _inert(cls),
     "torch.device": torch.device,
     "torch.Size": torch.Size,
-    "torch.storage._load_from_bytes": lambda data: read(io.BytesIO(data)),
+    "torch.storage._load_from_bytes": _stored,
     "torch._utils._rebuild_tensor": _tensor,
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter,
-    "torch_utils.persistence._reconstruct_persistent_obj": lambda meta: Inert(meta["class_name"], state=meta["state"]),
+    "torch_utils.persistence._reconstruct_persistent_obj": lambda meta: Inert(_string(meta["class_name"]), state=meta["state"]),
     "numpy.dtype": _dtype,
     "numpy._core.multiarray._reconstruct": lambda *_: np.empty(0),
     "numpy._core.multiarray.scalar": lambda dtype, data: _numbers(data, dtype)[0],

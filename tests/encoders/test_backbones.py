@@ -71,6 +71,13 @@ def test_images_of_another_size_are_resized() -> None:
     assert as_it_comes(smaller).equal(encoder(smaller)) and not as_it_comes(batch).allclose(encoder(batch))
 
 
+@pytest.mark.parametrize("backbone", ["vit_tiny_patch16_224", "mixer_s32_224", "resnet18"])
+def test_models_of_one_size_are_built_for_the_images(backbone: str) -> None:
+    encoder = Encoder(backbone, image_size=32).eval()
+    assert encoder(images(2, 3, 48, 48)).shape == (2, encoder.num_features)
+    assert encoder.config.get("img_size") == (None if backbone == "resnet18" else 32)
+
+
 def test_grey_images_fit_every_encoder() -> None:
     encoder, grey = Encoder().eval(), images(2, 1, 16, 16)
     assert encoder(grey).equal(encoder(grey.expand(-1, 3, -1, -1)))

@@ -16,7 +16,7 @@ KINDS = [
     ("resnet18-cifar", 3, None, {}),
     ("resnet18", 1, 32, {}),
     ("resnet18", 2, None, {}),
-    ("vit_tiny_patch16_224", 3, 32, {"img_size": 32, "depth": 1}),
+    ("vit_tiny_patch16_224", 3, 32, {"depth": 1}),
 ]
 
 
@@ -55,14 +55,17 @@ def test_the_file_gives_the_same_features_here_and_in_plain_python(
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"model\.json is missing"):
         load(tmp_path)
-    (tmp_path / "model.json").write_text('{"family": "realnvp"}')
+    (tmp_path / "model.json").write_text('{"family": "realnvp", "config": {}}')
     with pytest.raises(CheckpointError, match=r"model\.safetensors is missing"):
         load(tmp_path)
     save(Encoder(in_channels=1), tmp_path)
     for description, message in [
-        ({"family": "realnvp"}, "holds a generator, no encoder; name what pretrain wrote"),
-        ({"kind": "navigator"}, "holds a navigator, no encoder"),
-        ({"kind": "encoder"}, "does not fit what its model.json says: 'config'"),
+        ({"family": "realnvp", "config": {}}, "holds a generator, no encoder; name what pretrain wrote"),
+        ({"kind": "navigator", "config": {}}, "holds a navigator, no encoder"),
+        ({"kind": "encoder"}, "has no config"),
+        (["encoder"], "has no config"),
+        ({"kind": "encoder", "config": {"in_channels": "3"}}, "does not fit what it says it is"),
+        ({"kind": "encoder", "config": {"backbone": None}}, "does not fit .* 'NoneType'"),
         ({"kind": "encoder", "config": {"backbone": "conv-small", "widht": 4}}, "unexpected keyword argument 'widht'"),
         ({"kind": "encoder", "config": {"backbone": "conv-small", "in_channels": 3}}, "does not fit .* size mismatch"),
         ({"kind": "encoder", "config": {"backbone": "resnet18"}}, "does not fit .* Missing key"),

@@ -73,9 +73,13 @@ def test_a_folder_whose_files_do_not_fit_each_other(tmp_path: Path) -> None:
     save(EXAMPLES[0], tmp_path)
     description = json.loads((tmp_path / "model.json").read_text())
     for change, message in (
-        ({"config": description["config"] | {"hidden": 9}}, "does not fit RealNVP"),
-        ({"config": {"width": 9}}, "does not fit RealNVP.*width"),
+        ({"config": description["config"] | {"hidden": 9}}, "does not fit .* RealNVP"),
+        ({"config": {"width": 9}}, "does not fit .* RealNVP.*width"),
+        ({"config": description["config"] | {"image_shape": [4, 4]}}, "does not fit .*expected 3, got 2"),
+        ({"config": []}, "has no config"),
         ({"family": "stylegan9"}, "no generator of the families"),
+        ({"family": []}, "does not fit .* unhashable"),
+        ({"family": "burgess_vae", "config": {"latent_dim": "4"}}, "does not fit .* type str"),
     ):
         (tmp_path / "model.json").write_text(json.dumps(description | change))
         with pytest.raises(CheckpointError, match=message) as caught:
@@ -84,6 +88,17 @@ def test_a_folder_whose_files_do_not_fit_each_other(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"model\.safetensors is missing"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("generator", EXAMPLES[1:], ids=name_of)
+@pytest.mark.parametrize("content", [5, "weights", [torch.ones(1)]], ids=lambda content: type(content).__name__)
+def test_state_dicts_of_something_else_than_tensors(generator: Generator, content: object, tmp_path: Path) -> None:
+    state = {name.removeprefix("net."): content for name in generator.state_dict()}
+    for other in (state, {1: torch.ones(1)} | state, {name: torch.ones(1) for name in state}):
+        torch.save(other, tmp_path / "G.pt")
+        with pytest.raises(CheckpointError, match=r"no generator of the families|does not fit what it says it is") as caught:
+            load(tmp_path / "G.pt")
+        assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_wrap_scales_and_reshapes_any_module() -> None:

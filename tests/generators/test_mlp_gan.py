@@ -26,6 +26,12 @@ def test_shapes_come_from_the_state_dict_and_an_option(tmp_path: Path) -> None:
     torch.testing.assert_close(gan(latents), (net(latents).reshape(4, 3, 2, 2) + 1) / 2)
 
 
+@pytest.mark.parametrize("widths", [[], [64]])
+def test_a_chain_of_no_layers_is_refused(widths: list[int]) -> None:
+    with pytest.raises(OptionError, match="give the sizes from the latent to the image"):
+        MLPGAN(widths)
+
+
 def test_only_a_chain_of_linear_layers_is_recognised() -> None:
     state = MLPGAN((5, 7, 16)).net.state_dict()
     assert MLPGAN.recognise(state) is not None

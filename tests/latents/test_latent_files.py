@@ -1,5 +1,6 @@
 """Navigators on disk: this project's folders, and files as COP-Gen's authors write theirs."""
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -48,6 +49,7 @@ def test_the_authors_navigator_file(tmp_path: Path) -> None:
     assert b"cuda:0" in pickled and b"c__main__\nNonlinearWalk" in pickled
     navigator = load(file)
     assert isinstance(navigator, Navigator) and not navigator.training
+    assert not any(parameter.requires_grad for parameter in navigator.parameters())
     state = torch.load(file.with_name("walker.pth.state"), map_location="cpu")
     latents = torch.randn(5, 120, generator=torch.Generator().manual_seed(0))
     hidden = torch.nn.functional.linear(latents, state["module.walker.0.weight"], state["module.walker.0.bias"]).relu()
@@ -78,6 +80,7 @@ def test_a_saved_navigator_moves_latents_the_same(tmp_path: Path) -> None:
     latents = torch.randn(8, 6)
     assert torch.equal(loaded(latents), navigator(latents))
     assert isinstance(loaded, Navigator) and loaded.radius == 0.1
+    assert not loaded.training and not any(parameter.requires_grad for parameter in loaded.parameters())
 
 
 def test_what_is_no_transform_is_refused(tmp_path: Path) -> None:
@@ -87,8 +90,44 @@ def test_what_is_no_transform_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no latent transform"):
         load(tmp_path / "a.pt")
     torch.save({"nn_walker": {"other.weight": torch.ones(1)}}, tmp_path / "b.pt")
-    with pytest.raises(CheckpointError, match=r"holds other\.weight; expected walker\.0\.weight"):
+    with pytest.raises(CheckpointError, match=r"holds other\.weight; expected a matrix walker\.0\.weight"):
         load(tmp_path / "b.pt")
-    (tmp_path / "model.json").write_text('{"family": "realnvp"}')
+    (tmp_path / "model.json").write_text('{"family": "realnvp", "config": {}}')
     with pytest.raises(CheckpointError, match=r"model\.safetensors is missing"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("walker", "message"),
+    [
+        (5, "neither a module nor the state dict"),
+        ({1: torch.ones(2, 2)}, "neither a module nor the state dict"),
+        ({"walker.0.weight": 1}, "neither a module nor the state dict"),
+        ({"walker.0.weight": torch.ones(4)}, "expected a matrix walker"),
+        ({"walker.0.weight": torch.ones(4, 4), "walker.0.bias": torch.ones(3)}, "size mismatch"),
+    ],
+)
+def test_walkers_that_are_none(walker: object, message: str, tmp_path: Path) -> None:
+    torch.save({"nn_walker": walker}, tmp_path / "walker.pth")
+    with pytest.raises(CheckpointError, match=f"{tmp_path}/walker.pth does not fit .*{message}") as caught:
+        load(tmp_path / "walker.pth")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        ({"kind": "walk", "config": {}}, "no latent transform of the kinds navigator"),
+        ({"kind": ["navigator"], "config": {}}, "unhashable"),
+        ({"kind": "navigator", "config": {"dim": 6, "speed": 3}}, "speed"),
+        ({"kind": "navigator", "config": {"dim": 7}}, "size mismatch"),
+        ({"kind": "navigator", "config": {"dim": "6"}}, "str"),
+        (["navigator"], "has no config"),
+    ],
+)
+def test_folders_whose_description_does_not_fit(description: object, message: str, tmp_path: Path) -> None:
+    save(Navigator(6), tmp_path)
+    (tmp_path / "model.json").write_text(json.dumps(description))
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load(tmp_path)
+    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from genviews.errors import DataError, OptionError
-from genviews.metrics import few_label_probe, linear_probe
+from genviews.metrics import few_label_probe, knn, linear_probe
 from genviews.metrics.linear import _sgd
 from genviews.randomness import derive, sample_seeds
 
@@ -100,15 +100,30 @@ def test_sgd_is_torchs() -> None:
 
 
 def test_sgd_takes_raw_features_and_scales_the_learning_rate_with_the_batch() -> None:
-    result = linear_probe(TRAIN, TEST, protocol="sgd", lr=0.3, epochs=5, batch_size=64, standardise=False)
-    weights = _sgd(*TRAIN, lr=0.3 * 64 / 256, epochs=5, batch_size=64, seed=0)
-    predicted = torch.addmm(weights[:, -1], TEST[0], weights[:, :-1].T).argmax(1)
-    assert result.top1 == pytest.approx((predicted == TEST[1]).float().mean().item())
+    train, test = ((5 * features + 1, labels) for features, labels in (TRAIN, TEST))
+    result = linear_probe(train, test, protocol="sgd", lr=0.3, epochs=5, batch_size=64)
+    weights = _sgd(*train, lr=0.3 * 64 / 256, epochs=5, batch_size=64, seed=0)
+    predicted = torch.addmm(weights[:, -1], test[0], weights[:, :-1].T).argmax(1)
+    assert result.top1 == pytest.approx((predicted == test[1]).float().mean().item())
+    standardised = linear_probe(train, test, protocol="sgd", lr=0.3, epochs=5, batch_size=64, standardise=True)
+    assert standardised.top1 != result.top1
     assert result.settings == {"protocol": "sgd", "lr": 0.3}
 
 
 def test_sgd_comes_near_the_optimum() -> None:
     assert linear_probe(TRAIN, TEST, protocol="sgd", lr=0.3).top1 == pytest.approx(linear_probe(TRAIN, TEST).top1, abs=0.02)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("protocol", ["lbfgs", "sgd"])
+def test_features_may_be_on_a_gpu(protocol: str) -> None:
+    train, test = ((features.cuda(), labels.cuda()) for features, labels in (TRAIN, TEST))
+    for ours, theirs in (
+        (linear_probe(train, test, protocol=protocol), linear_probe(TRAIN, TEST, protocol=protocol)),
+        (few_label_probe(train, test, 3, draws=2), few_label_probe(TRAIN, TEST, 3, draws=2)),
+        (knn(train, test), knn(TRAIN, TEST)),
+    ):
+        assert ours.top1 == pytest.approx(theirs.top1, abs=3 / 900)
 
 
 def test_few_labels_are_worse_than_many_and_averaged_over_draws() -> None:

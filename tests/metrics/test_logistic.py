@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 import torch
 from reference.probes import logistic_loss
@@ -76,3 +78,11 @@ def test_the_preconditioner_saves_iterations_on_ill_conditioned_features() -> No
     (weights,) = logistic_path(features, labels, [1e-6], tolerance=1e-5, max_iterations=60)
     objective = LogisticObjective(features, labels, 1e-6)
     assert objective.gradient(objective.at(weights, objective.scores(weights))).abs().max() <= 1e-5
+
+
+def test_stopping_short_of_the_optimum_is_told() -> None:
+    features, labels = problem(200, 10, 4)
+    with pytest.warns(UserWarning, match=r"l2=0\.001 stopped after 2 iterations"):
+        list(logistic_path(features, labels, [1e-3], max_iterations=2))
+    with warnings.catch_warnings(action="error"):
+        list(logistic_path(features, labels, [1e-3]))

@@ -4,7 +4,7 @@ import multiprocessing
 import runpy
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -99,6 +99,20 @@ def test_a_rank_renders_its_shards_and_lists_the_missing(generator: Generator, t
     assert render(generator, Gaussian(), tmp_path, rank=0, world_size=2, **OPTIONS).missing == []
 
 
+def test_a_rank_that_begins_the_store_meanwhile_is_no_stranger(
+    generator: Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Path.iterdir
+
+    def other_rank_first(folder: Path) -> Iterator[Path]:
+        monkeypatch.undo()
+        render(generator, Gaussian(), tmp_path, rank=0, world_size=2, **OPTIONS)
+        return look(folder)
+
+    monkeypatch.setattr(Path, "iterdir", other_rank_first)
+    assert render(generator, Gaussian(), tmp_path, rank=1, world_size=2, **OPTIONS).missing == []
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
 def test_full_disk_loses_nothing_rendered(generator: Generator, tmp_path: Path) -> None:
     render(generator, Gaussian(), tmp_path / "whole", **OPTIONS)
@@ -179,6 +193,7 @@ def test_a_store_is_not_rendered_over(generator: Generator, tmp_path: Path) -> N
         ({"pairs": 0}, "pairs=0"),
         ({"shard_size": 0}, "shard_size=0"),
         ({"rank": 2, "world_size": 2}, r"rank=2 in \[0, world_size=2\)"),
+        ({"truncation": -0.5}, r"truncation is -0\.5"),
         ({"conditions": [0]}, "some of the generator's None"),
     ],
 )

@@ -40,14 +40,24 @@ def timm_backbone(name: str, in_channels: int, **options: Any) -> nn.Module:
     return model
 
 
+def _has_fixed_size(name: str) -> bool:
+    """Whether a backbone is built for one size of images, as timm's ViTs are."""
+    if name == "conv-small":
+        return False
+    import timm
+
+    return getattr(timm.get_pretrained_cfg(name), "fixed_input_size", False)
+
+
 class Encoder(nn.Module):
     """f: normalises images, then runs the backbone.
 
     Args:
         backbone: "conv-small", "<timm ResNet>-cifar", or any timm name.
         in_channels: C of the images.
-        image_size: Side of the images it is made for; others are resized to it. None takes them as they come.
-        options: Further arguments of the backbone (`width` of conv-small, timm's such as `img_size`).
+        image_size: Side of the images it is made for; others are resized to it. None takes them as they come, or, for a ViT and
+            the like, of timm's size alone.
+        options: Further arguments of the backbone (`width` of conv-small, or timm's).
 
     Attributes:
         num_features: D, the size of a representation.
@@ -61,6 +71,8 @@ class Encoder(nn.Module):
 
     def __init__(self, backbone: str = "conv-small", in_channels: int = 3, image_size: int | None = None, **options: Any):
         super().__init__()
+        if image_size and _has_fixed_size(backbone):
+            options.setdefault("img_size", image_size)
         self.config = {"backbone": backbone, "in_channels": in_channels, "image_size": image_size, **options}
         self.image_size = image_size
         if backbone == "conv-small":

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from ..checkpoints import read_model, write_model
+from ..checkpoints import building, read_model, write_model
 from ..errors import CheckpointError
 from .backbones import Encoder
 
@@ -53,9 +53,7 @@ def load(folder: Path | str) -> Encoder:
     description, weights = read_model(folder)
     if description.get("kind") != "encoder":
         raise CheckpointError(f"{folder} holds a {description.get('kind', 'generator')}, no encoder; name what pretrain wrote")
-    try:
+    with building(folder):
         encoder = Encoder(**description["config"])
         encoder.backbone.load_state_dict(weights)
-    except (RuntimeError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{folder} does not fit what its model.json says: {' '.join(str(error).split())}") from None
     return encoder.eval()

@@ -89,7 +89,7 @@ class ComparisonOptions:
     probes: tuple[str, ...] = ("linear", "linear-3", "knn-5")
     pairs: int = 10_000
     gaussian_std: float = 0.2
-    encoder: SimCLROptions = field(default_factory=SimCLROptions)
+    encoder: SimCLROptions = field(default_factory=lambda: SimCLROptions(steps=200))
     navigator: NavigatorOptions = field(default_factory=NavigatorOptions)
 
     def __post_init__(self) -> None:

@@ -47,12 +47,10 @@ def load(name_or_path: str | Path, **options: Any) -> Generator:
     path = Path(name_or_path)
     if not path.exists():
         raise CheckpointError(f"{path} is no file and none of the built-in generators: {', '.join(available())}")
-    family, (config, state) = _read(path)
-    try:
+    with checkpoints.building(path):
+        family, (config, state) = _read(path)
         generator = family(**(config | options))
         generator.load_state_dict(state)
-    except (RuntimeError, TypeError) as error:
-        raise CheckpointError(f"{path} does not fit {family.__name__}: {' '.join(str(error).split())}") from None
     return generator.frozen()
 
 

@@ -59,7 +59,7 @@ class Generator(nn.Module):
         if condition is not None and condition.shape != latents.shape[:1]:
             raise ShapeError(f"condition has shape {tuple(condition.shape)}, expected ({len(latents)},)")
         with torch.autocast(latents.device.type, enabled=False):
-            return self.generate(latents.float(), condition)
+            return self.generate(latents.to(torch.promote_types(latents.dtype, torch.float32)), condition)
 
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
         """What a family implements: `forward` after its checks."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..checkpoints import is_state_dict
 from ..errors import OptionError
 from .base import Generator, Parts
 
@@ -73,7 +74,8 @@ class BurgessVAE(Generator):
 
     @classmethod
     def recognise(cls, content: Any) -> Parts | None:
-        if not isinstance(content, dict) or not {"encoder.mu_logvar_gen.weight", "decoder.convT3.weight"} <= content.keys():
+        needed = {"encoder.mu_logvar_gen.weight", "decoder.lin1.weight", "decoder.convT3.weight"}
+        if not is_state_dict(content) or not needed <= content.keys():
             return None
         size = 64 if "decoder.convT_64.weight" in content else 32
         channels = content["decoder.convT3.weight"].shape[1]

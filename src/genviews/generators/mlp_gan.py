@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..checkpoints import is_state_dict
 from ..errors import OptionError
 from .base import Generator, Parts
 
@@ -17,10 +18,15 @@ class MLPGAN(Generator):
     Args:
         widths: Sizes from the latent to the flattened image.
         image_shape: (C, H, W); None for a square grey image.
+
+    Raises:
+        OptionError: If there are fewer than two widths, or the last is not that of the image.
     """
 
     def __init__(self, widths: Sequence[int] = (64, 256, 256, 784), image_shape: tuple[int, int, int] | None = None):
         super().__init__()
+        if len(widths) < 2:
+            raise OptionError(f"widths is {widths}; give the sizes from the latent to the image, two or more")
         side = math.isqrt(widths[-1])
         channels, height, width = image_shape or (1, side, side)
         self.image_shape = (channels, height, width)
@@ -35,7 +41,7 @@ class MLPGAN(Generator):
 
     @classmethod
     def recognise(cls, content: Any) -> Parts | None:
-        depth = len(content) // 2 if isinstance(content, dict) else 0
+        depth = len(content) // 2 if is_state_dict(content) else 0
         if depth < 2 or content.keys() != {f"{2 * i}.{name}" for i in range(depth) for name in ("weight", "bias")}:
             return None
         weights = [content[f"{2 * i}.weight"] for i in range(depth)]

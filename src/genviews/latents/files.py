@@ -5,11 +5,14 @@ from typing import Any
 
 from torch import Tensor
 
-from ..checkpoints import module_state, read, read_model, write_model
+from ..checkpoints import building, is_state_dict, module_state, read, read_model, write_model
 from ..errors import CheckpointError, OptionError
 from ..unpickling import Inert
 from .navigator import Navigator
 from .transforms import LatentTransform
+
+Parts = tuple[dict[str, Any], dict[str, Tensor]]
+"""What makes a transform: its constructor's keyword arguments and its state dict."""
 
 _KINDS: dict[str, type[Navigator]] = {"navigator": Navigator}
 
@@ -34,37 +37,40 @@ def load(path: str | Path) -> LatentTransform:
             or its state dict, of which no code is run.
 
     Returns:
-        The transform in eval mode, on the CPU.
+        The transform, frozen and on the CPU.
 
     Raises:
         CheckpointError: If the file is missing, damaged or no known transform.
         UnsafeFileError: If it would run code when read.
     """
     path = Path(path)
+    with building(path):
+        cls, (config, state) = _read(path)
+        transform = cls(**config)
+        transform.load_state_dict(state)
+    return transform.eval().requires_grad_(False)
+
+
+def _read(path: Path) -> tuple[type[Navigator], Parts]:
     if path.is_dir():
         description, state = read_model(path)
-        cls, config = _KINDS.get(description.get("kind", "")), description.get("config", {})
-        if cls is None:
-            raise CheckpointError(f"{path} is no latent transform of the kinds {', '.join(_KINDS)}; did you mean another folder?")
-    else:
-        content = read(path)
-        if not isinstance(content, dict) or "nn_walker" not in content:
-            raise CheckpointError(f"{path} is no latent transform; pass a folder by save or a file with COP-Gen's nn_walker")
-        cls, (config, state) = Navigator, _walker(content["nn_walker"])
-    transform = cls(**config)
-    try:
-        transform.load_state_dict(state)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} does not fit {cls.__name__}: {' '.join(str(error).split())}") from None
-    return transform.eval()
+        if description.get("kind") in _KINDS:
+            return _KINDS[description["kind"]], (description["config"], state)
+        raise CheckpointError(f"{path} is no latent transform of the kinds {', '.join(_KINDS)}; did you mean another folder?")
+    content = read(path)
+    if not isinstance(content, dict) or "nn_walker" not in content:
+        raise CheckpointError(f"{path} is no latent transform; pass a folder by save or a file with COP-Gen's nn_walker")
+    return Navigator, _walker(content["nn_walker"])
 
 
-def _walker(walker: Inert | dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _walker(walker: Any) -> Parts:
     """A Navigator's arguments and state dict from those of COP-Gen: `[module.]walker.{0,2}.{weight,bias}`, 0 alone if linear."""
     state = module_state(walker) if isinstance(walker, Inert) else walker
+    if not is_state_dict(state):
+        raise ValueError("its nn_walker is neither a module nor the state dict of one")
     layers = {name.removeprefix("module.").removeprefix("walker."): tensor for name, tensor in state.items()}
-    if "0.weight" not in layers:
-        raise CheckpointError(f"the nn_walker holds {', '.join(state)}; expected walker.0.weight and so on")
+    if "0.weight" not in layers or layers["0.weight"].ndim != 2:
+        raise ValueError(f"its nn_walker holds {', '.join(state)}; expected a matrix walker.0.weight and so on")
     hidden, dim = layers["0.weight"].shape
     config = {"dim": dim, "hidden": hidden, "linear": len(layers) == 2}
     return config, {f"walk.{name}": tensor for name, tensor in layers.items()}

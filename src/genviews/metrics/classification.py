@@ -92,11 +92,12 @@ def wilson(fraction: float, n: int, z: float = 1.959964) -> tuple[float, float]:
 
 def ranks_within_class(labels: Tensor, seed: int) -> Tensor:
     """The place int64 (N,) of each sample among those of its class, in an order drawn from `seed`."""
-    order = sample_seeds(seed, torch.arange(len(labels))).argsort()
+    places = torch.arange(len(labels), device=labels.device)
+    order = sample_seeds(seed, places).argsort()
     grouped = order[labels[order].argsort(stable=True)]
     counts = labels.bincount()
     ranks = torch.empty_like(labels)
-    ranks[grouped] = torch.arange(len(labels)) - (counts.cumsum(0) - counts)[labels[grouped]]
+    ranks[grouped] = places - (counts.cumsum(0) - counts)[labels[grouped]]
     return ranks
 
 

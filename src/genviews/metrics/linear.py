@@ -24,14 +24,14 @@ def linear_probe(
     lr: float = 2.0,
     epochs: int = 60,
     batch_size: int = 224,
-    standardise: bool = True,
+    standardise: bool | None = None,
     seed: int = 0,
 ) -> Classification:
     """Trains a linear classifier on `train` and scores it on `test`.
 
     "lbfgs" is the optimum of multinomial logistic regression: an L2 penalty is chosen by the loss on a held-out stratified part
     of train, and the classifier fitted again on all of it. "sgd" is the papers' recipe (GenRep, COP-Gen): momentum 0.9, no
-    weight decay, the learning rate on a cosine to 0. Theirs takes the features as they are, standardise=False.
+    weight decay, the learning rate on a cosine to 0, the features as they are.
 
     Args:
         train: Features float32 (N, D) and labels int64 (N,).
@@ -41,7 +41,7 @@ def linear_probe(
         lr: For "sgd", the learning rate of batch 256, scaled with the batch: 2 for encoders from synthetic, 0.3 from real images.
         epochs: For "sgd".
         batch_size: For "sgd".
-        standardise: Subtract train's mean and divide by its standard deviation.
+        standardise: Subtract train's mean and divide by its standard deviation; None does it for "lbfgs" alone.
         seed: Of the held-out part and of the order of the batches.
 
     Returns:
@@ -55,7 +55,7 @@ def linear_probe(
     if not 0 < validation < 1:
         raise OptionError(f"validation is {validation}; hold out a fraction between 0 and 1, such as 0.1")
     (features, labels), (test_features, test_labels) = train, test
-    if standardise:
+    if protocol == "lbfgs" if standardise is None else standardise:
         std, mean = torch.std_mean(features, dim=0, correction=0)
         std = torch.where(std > 1e-6 * mean.abs(), std, 1.0)  # a constant feature stays constant
         features, test_features = (features - mean) / std, (test_features - mean) / std
@@ -125,7 +125,7 @@ def _sgd(features: Tensor, labels: Tensor, lr: float, epochs: int, batch_size: i
     """The weights (C, D + 1) after SGD with momentum 0.9, the learning rate on a cosine, from zero."""
     weights = features.new_zeros(int(labels.max()) + 1, features.shape[1] + 1)
     velocity = torch.zeros_like(weights)
-    seeds = sample_seeds(seed, torch.arange(len(labels)))
+    seeds = sample_seeds(seed, torch.arange(len(labels), device=labels.device))
     batches = [batch for epoch in range(epochs) for batch in derive(seeds, epoch).argsort().split(batch_size)]
     for step, batch in enumerate(batches):
         objective = LogisticObjective(features[batch], labels[batch], l2=0.0)

@@ -1,6 +1,7 @@
 """Multinomial logistic regression to its optimum: L-BFGS preconditioned by the features' Gram matrix."""
 
 import math
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def logistic_path(
         labels: int64 (N,), each class of 0..C-1 at least once.
         l2s: Penalties of the mean loss, see `LogisticObjective`; strongest first is the shortest way.
         tolerance: Stops when no entry of the gradient is larger.
-        max_iterations: Of each penalty, at most.
+        max_iterations: Of each penalty, at most; warns where they do not suffice.
 
     Yields:
         The weights (C, D + 1), the bias their last column.
@@ -117,6 +118,12 @@ def _minimise(
         before, gradient = gradient, objective.gradient(moved)
         steps.append((moved.weights - point.weights, gradient - before))
         point = moved
+    else:
+        warnings.warn(
+            f"logistic regression with l2={objective.l2:g} stopped after {max_iterations} iterations, short of its optimum: the "
+            f"largest entry of the gradient is {gradient.abs().max():.1g}, the tolerance {tolerance:g}; standardise the features",
+            stacklevel=2,
+        )
     point.weights[:, -1] -= point.weights[:, -1].mean()  # softmax does not see a shift common to all classes
     return point.weights
 

@@ -17,6 +17,7 @@ from ..errors import OptionError, RunError
 from ..generators.base import Generator
 from ..latents.transforms import LatentTransform
 from ..randomness import sample_seeds
+from ..runs import flatten
 from .shards import CODECS, write_array
 from .sources import draw_condition, latent_pairs
 from .store import Configuration, Store, render_images
@@ -94,6 +95,8 @@ def render(
         raise OptionError(
             f"{pairs=}, {shard_size=}, {batch_size=} must be positive, and {rank=} in [0, {world_size=}); correct them to render"
         )
+    if truncation is not None and truncation < 0:
+        raise OptionError(f"truncation is {truncation}; it scales the latents, so give 0 or more, or None for the plain prior")
     if codec not in CODECS:
         raise OptionError(f"codec is {codec!r}; choose one of {', '.join(CODECS)}")
     if codec == "jpeg" and generator.image_shape[0] not in (1, 3):
@@ -133,8 +136,9 @@ def render(
 def _claim(out: Path, configuration: Configuration, rank: int, resume: bool) -> Store:
     """The store of this configuration in the folder `out`: a new one, or the one there."""
     out.mkdir(parents=True, exist_ok=True)
+    entries = [path.name for path in out.iterdir()]  # first, for another rank may begin the store meanwhile
     if not (out / "store.json").exists():
-        if strange := [path.name for path in out.iterdir() if not path.name.startswith(PARTIAL)]:
+        if strange := [name for name in entries if not name.startswith(PARTIAL)]:
             raise RunError(f"{out} holds {strange[0]} but no store; render into a new folder")
         partial = out / f"{PARTIAL}store-{rank}.json"
         partial.write_text(json.dumps(asdict(configuration), indent=2) + "\n")
@@ -142,19 +146,11 @@ def _claim(out: Path, configuration: Configuration, rank: int, resume: bool) -> 
     elif not resume:
         raise RunError(f"{out} holds a store already; resume it or render into a new folder")
     store = Store(out)
-    there, wanted = _flat(asdict(store.config)), _flat(asdict(configuration))
+    there, wanted = flatten(asdict(store.config)), flatten(asdict(configuration))
     for key in wanted | there:
         if there.get(key) != wanted.get(key):
             raise RunError(f"{out} was rendered with {key}={there.get(key)}, not {wanted.get(key)}; use that or a new folder")
     return store
-
-
-def _flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested fields by their dotted names."""
-    flat: dict[str, Any] = {}
-    for key, value in fields.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
 
 
 def _render_shard(store: Store, shard: int, generator: Generator, transform: LatentTransform) -> None:
