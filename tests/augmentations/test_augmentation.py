@@ -123,5 +123,5 @@ def test_refusals() -> None:
     for bad in (images(2)[0], images(2, channels=2), (255 * images(2)).byte()):
         with pytest.raises(ShapeError, match="give float images"):
             augment(bad)
-    with pytest.raises(OptionError, match=r"seeds of shape \(3,\) for 2 samples"):
+    with pytest.raises(OptionError, match=r"rng holds torch.int64 \(3,\) for 2 samples"):
         augment(images(2), torch.arange(3))
