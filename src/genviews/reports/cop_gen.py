@@ -156,6 +156,7 @@ def _navigator(navigator: dict[str, Any], metrics: dict[str, Values]) -> Section
         if lines:
             panels.append(plot(curves(metrics["step"], lines, marks=marks), f"{title} by training step", label=title))
     caption = "The estimator lowers the contrastive loss, the navigator raises it by moving latents."
+    fields = {key: value for key, value in fields.items() if value is not None}
     if fields:
         caption += " Recorded: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in fields.items()) + "."
     return Section("Where training stopped, and why", [" ".join(text)], [Figure(panels, caption)])
