@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from itertools import cycle
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,7 @@ def error_bars(values: Mapping[str, NDArray[np.float64]], *, xlabel: str) -> str
             axes.annotate(f"{mean:.1f}", (mean, row), (0, 6), textcoords="offset points", ha="center")
             below = row + 0.2 + 0.3 * np.arange(len(points)) / len(points)
             axes.scatter(points, below, s=10, color=colour, linewidth=0)
-        axes.set_yticks(range(len(values)), list(values))
+        axes.set_yticks(range(len(values)), [fill(label, 20) for label in values])
         axes.set_ylim(len(values) - 0.4, -0.6)
         axes.locator_params(axis="x", nbins=4)
         axes.set_xlabel(xlabel)
