@@ -101,8 +101,7 @@ def resized_crop(images: Tensor, crops: Crops, size: tuple[int, int]) -> Tensor:
         (B, C, h, w).
     """
     rows = _resampling(crops.corners[:, 0], crops.sides[:, 0], images.shape[2], size[0])
-    columns = _resampling(crops.corners[:, 1], crops.sides[:, 1], images.shape[3], size[1])
-    columns = torch.where(crops.flip[:, None, None], columns.flip(1), columns)
+    columns = _resampling(crops.corners[:, 1], crops.sides[:, 1], images.shape[3], size[1], crops.flip)
     return separable(images, rows, columns)
 
 
@@ -112,18 +111,21 @@ def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return (rows[:, None] @ images).flatten(1, 2).bmm(columns.mT).unflatten(1, (images.shape[1], -1))
 
 
-def _resampling(start: Tensor, length: Tensor, size: int, out: int) -> Tensor:
-    """Matrices (B, out, size) that resample [start, start + length) of a line of pixels to `out` pixels.
+def _resampling(start: Tensor, length: Tensor, size: int, out: int, flip: Tensor | None = None) -> Tensor:
+    """Matrices (B, out, size) that resample [start, start + length) of a line of pixels to `out` pixels, backwards where `flip`.
 
     Triangle filter, as wide as a source or a target pixel, whichever is larger, and cut at the ends of the interval.
     """
     start, scale = start[:, None], length[:, None] / out
     pixels = torch.arange(size, device=start.device) + 0.5
     inside = (pixels > start) & (pixels < start + length[:, None])
-    centres = start + scale * (torch.arange(out, device=start.device) + 0.5)
+    targets = (torch.arange(out, device=start.device) + 0.5).expand(len(start), out)
+    if flip is not None:
+        targets = torch.where(flip[:, None], out - targets, targets)
+    centres = start + scale * targets
     reach = scale.clamp(min=1)
     distances = ((pixels / reach).where(inside, torch.inf)[:, None] - (centres / reach)[:, :, None]).abs_()
-    weights = (1 - distances).clamp_(min=0)
+    weights = distances.sub_(1).clamp_(max=0)  # minus the triangle; the sign goes with the division
     return weights.div_(weights.sum(2, keepdim=True))
 
 
