@@ -56,10 +56,15 @@ def as_seeds(rng: Rng, n: int, device: torch.device | str | None = None) -> Tens
     return torch.randint(-(1 << 63), (1 << 63) - 1, (n,), generator=rng, device=on).to(device or on)
 
 
+def _bits(seeds: Tensor, count: int, bits: int) -> Tensor:
+    """Integers of so many random bits, int64 (n, count): `count` for each of the seeds (n,)."""
+    steps = torch.arange(1, count + 1, device=seeds.device) * _GAMMA
+    return _shift_right(_mix(_mix(seeds)[:, None] + steps), 64 - bits)
+
+
 def uniform(seeds: Tensor, count: int) -> Tensor:
     """Uniform numbers in [0, 1), float32 (n, count): `count` for each of the seeds (n,)."""
-    steps = torch.arange(1, count + 1, device=seeds.device) * _GAMMA
-    return _shift_right(_mix(_mix(seeds)[:, None] + steps), 40).float() / (1 << 24)
+    return _bits(seeds, count, 24).float() / (1 << 24)
 
 
 def normal(seeds: Tensor, count: int, truncation: float | None = None) -> Tensor:
@@ -70,10 +75,20 @@ def normal(seeds: Tensor, count: int, truncation: float | None = None) -> Tensor
         count: How many for each seed.
         truncation: Keep to [-truncation, truncation] standard deviations (as scipy's truncnorm does), or None for all.
     """
-    steps = torch.arange(1, count + 1, device=seeds.device) * _GAMMA
-    bits = _shift_right(_mix(_mix(seeds)[:, None] + steps), 12)
-    u = (bits.double() + 0.5) / (1 << 52)
+    u = (_bits(seeds, count, 52).double() + 0.5) / (1 << 52)
     if truncation is not None:
         low = 0.5 * math.erfc(truncation / math.sqrt(2))
         u = low + (1 - 2 * low) * u
     return torch.special.ndtri(u).float()
+
+
+def prior(seeds: Tensor, dim: int, truncation: float | None = None) -> Tensor:
+    """Latents float32 (n, dim), one for each of the seeds (n,).
+
+    Args:
+        seeds: int64 (n,).
+        dim: D.
+        truncation: psi: a standard normal truncated at two standard deviations, times psi (BigGAN's and COP-Gen's sampling);
+            None for N(0, I).
+    """
+    return normal(seeds, dim) if truncation is None else truncation * normal(seeds, dim, truncation=2.0)

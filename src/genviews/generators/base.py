@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import GenviewsError, OptionError, ShapeError
-from ..randomness import Rng, as_seeds, normal
+from ..randomness import Rng, as_seeds, prior
 
 Parts = tuple[dict[str, Any], dict[str, Tensor]]
 """What makes a generator: its constructor's keyword arguments and its state dict."""
@@ -85,10 +85,7 @@ class Generator(nn.Module):
         Returns:
             float32 (n, D), on the generator's device.
         """
-        seeds = as_seeds(rng, n, self.device)
-        if truncation is None:
-            return normal(seeds, self.latent_dim)
-        return truncation * normal(seeds, self.latent_dim, truncation=2.0)
+        return prior(as_seeds(rng, n, self.device), self.latent_dim, truncation)
 
     def in_space(self, space: str) -> "Generator":
         """The same generator seen from another of its latent spaces ('z' is the one every generator has)."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ..randomness import Rng, as_seeds, normal
+from ..randomness import Rng, as_seeds, normal, prior
 
 
 class LatentTransform(nn.Module):
@@ -60,7 +60,4 @@ class Resample(LatentTransform):
         self.truncation = truncation
 
     def forward(self, latents: Tensor, rng: Rng = None) -> Tensor:
-        seeds = as_seeds(rng, len(latents), latents.device)
-        if self.truncation is None:
-            return normal(seeds, latents.shape[1])
-        return self.truncation * normal(seeds, latents.shape[1], truncation=2.0)
+        return prior(as_seeds(rng, len(latents), latents.device), latents.shape[1], self.truncation)

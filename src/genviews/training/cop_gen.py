@@ -115,7 +115,7 @@ class COPGen(Learner):
 
     def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor:
         seeds = batch[1]
-        z = self.generator.sample_latents(len(seeds), truncation=self.options.truncation, rng=seeds)
+        z = self.draw(seeds)
         moved = self.navigator(z)
         with torch.no_grad():
             anchors = self.generator(z)
@@ -131,15 +131,19 @@ class COPGen(Learner):
     @torch.no_grad()
     def on_train_batch_start(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> int | None:
         """Stops, and skips the batch, where some d(z, z') of the global batch exceeds delta."""
-        options, seeds = self.options, batch[1]
+        options = self.options
         if options.delta is None or options.on_violation == "project":
             return None
-        z = self.generator.sample_latents(len(seeds), truncation=options.truncation, rng=seeds)
+        z = self.draw(batch[1])
         if gather(distance(z, self.navigator(z))).max() <= options.delta:
             self.inside, self.inside_step = weights(self.navigator), self.global_step
             return None
         self.stop(f"d(z, z') exceeded delta = {options.delta:g}")
         return -1
+
+    def draw(self, seeds: Tensor) -> Tensor:
+        """The anchors' latents z ~ p(z), (B, D), of the seeds (B,)."""
+        return self.generator.sample_latents(len(seeds), truncation=self.options.truncation, rng=seeds)
 
     def stop(self, reason: str) -> None:
         self.reason = reason

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import timm
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import normalize
@@ -63,7 +62,15 @@ def by_samples(generator: Generator, options: SimCLROptions, out: Path | None = 
 
 
 def by_timm(name: str) -> Judge:
-    """Features of a timm model with its published weights (CLIP's image towers among them), which timm downloads once."""
+    """Features of a timm model with its published weights (CLIP's image towers among them), which timm downloads once.
+
+    Raises:
+        OptionError: If timm has no such model.
+    """
+    import timm  # takes seconds
+
+    if not timm.is_model(name):
+        raise OptionError(f"judge {name!r} is unknown; choose samples, lpips, none, or one of timm.list_models(pretrained=True)")
     model = timm.create_model(name, pretrained=True, num_classes=0)
     prepared = timm.data.resolve_model_data_config(model)
     mean, std = (list(prepared[key]) for key in ("mean", "std"))
@@ -94,8 +101,6 @@ def create(
         return by_samples(generator, options, out, resume)
     if name == "lpips":
         return by_lpips()
-    if not timm.is_model(name):
-        raise OptionError(f"judge {name!r} is unknown; choose samples, lpips, none, or one of timm.list_models(pretrained=True)")
     return by_timm(name)
 
 
