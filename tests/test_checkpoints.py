@@ -103,7 +103,7 @@ def test_modules_that_have_no_state_dict() -> None:
     endless.state["_modules"] |= {"first": endless, "second": endless}
     with pytest.raises(CheckpointError, match=r"a\.B contains itself"):
         checkpoints.module_state(endless)
-    for parameters in ({"weight": 5}, {1: torch.ones(1)}):
+    for parameters in ({"weight": 5}, {"weight": [torch.ones(1)]}):
         with pytest.raises(CheckpointError, match=r"a\.B has parameters or buffers that are no tensors"):
             checkpoints.module_state(module(_modules={"layer": module(_parameters=parameters)}))
 

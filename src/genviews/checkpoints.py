@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -14,13 +15,15 @@ from . import unpickling
 from .errors import CheckpointError, GenviewsError, RunError, UnsafeFileError
 from .unpickling import Inert
 
+_MAX_MODULES = 100_000
+
 
 def read(path: str | Path) -> Any:
     """The content of a checkpoint, its tensors on the CPU, without running any code of the file.
 
     Args:
-        path: A safetensors file, a file by torch.save (today's zip or the format before PyTorch 1.6) or a pickle; its content
-            tells which, not its name.
+        path: A safetensors file, a file by torch.save (today's zip or the format before PyTorch 1.6), one by np.save or a pickle;
+            its content tells which, not its name.
 
     Returns:
         What was saved. Objects of classes that are not plain data are `Inert`; see `module_state`.
@@ -30,6 +33,14 @@ def read(path: str | Path) -> Any:
         UnsafeFileError: If it would run code; the message names what it would call.
     """
     path = _existing(path)
+    with path.open("rb") as file:
+        start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise CheckpointError(
+            f"{path} is a web page; the download asked for something first, so fetch the file itself in a browser"
+        )
+    if start.startswith(b"version https://git-lfs"):
+        raise CheckpointError(f"{path} only points to a file in Git LFS; run `git lfs pull` where it comes from")
     if not _is_safetensors(path):
         return read_pickle(path)
     try:
@@ -72,20 +83,11 @@ def module_state(module: Inert) -> dict[str, Tensor]:
     """The state dict of a pickled nn.Module that was read as `Inert`: the names and tensors its `state_dict()` would have.
 
     Raises:
-        CheckpointError: If it holds no module, or one that contains itself.
+        CheckpointError: If it holds no module, or one that contains itself or too many.
     """
     origin = getattr(module, "origin", type(module).__name__)
-    attributes = module.state if isinstance(module, Inert) and isinstance(module.state, dict) else {}
-    parts: list[Any] = [attributes.get(name) for name in ("_parameters", "_buffers", "_modules")]
-    if not all(isinstance(part, dict) for part in parts):
-        raise CheckpointError(f"{origin} is no pickled nn.Module; it has no weights")
-    parameters, buffers, children = parts
-    transient = attributes.get("_non_persistent_buffers_set", ())
     try:
-        state = {name: own for name, own in (parameters | buffers).items() if own is not None and name not in transient}
-        for name, child in children.items():
-            if child is not None:
-                state |= {f"{name}.{inner}": tensor for inner, tensor in module_state(child).items()}
+        state = dict(_tensors(module, "", count()))
     except RecursionError:
         raise CheckpointError(f"{origin} contains itself; it has no state dict") from None
     if not is_state_dict(state):
@@ -93,13 +95,35 @@ def module_state(module: Inert) -> dict[str, Tensor]:
     return state
 
 
+def _tensors(module: Inert, prefix: str, seen: Iterator[int]) -> Iterator[tuple[str, Any]]:
+    """The parameters and buffers of a module and of those in it, each as often as it is met, by their names."""
+    attributes = module.state if isinstance(module, Inert) and isinstance(module.state, dict) else {}
+    parts: list[Any] = [attributes.get(name) for name in ("_parameters", "_buffers", "_modules")]
+    if not all(isinstance(part, dict) for part in parts):
+        raise CheckpointError(f"{getattr(module, 'origin', type(module).__name__)} is no pickled nn.Module; it has no weights")
+    if next(seen) > _MAX_MODULES:
+        raise CheckpointError(
+            f"{module.origin} at {prefix[:40]} is one of more than {_MAX_MODULES} modules; no network has so many"
+        )
+    parameters, buffers, children = parts
+    transient = attributes.get("_non_persistent_buffers_set", ())
+    for name, own in (parameters | buffers).items():
+        if own is not None and name not in transient:
+            yield f"{prefix}{name}", own
+    for name, child in children.items():
+        if child is not None:
+            yield from _tensors(child, f"{prefix}{name}.", seen)
+
+
 @contextmanager
 def building(path: str | Path) -> Iterator[None]:
     """Around the making of a model from a file's content: what wrong content makes it raise becomes a CheckpointError."""
     try:
         yield
-    except GenviewsError:
-        raise
+    except GenviewsError as error:
+        raise error if str(path) in str(error) else type(error)(f"{path} cannot be read: {error}") from None
+    except KeyError as error:
+        raise CheckpointError(f"{path} lacks {error}; it is damaged or of another kind") from None
     except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
         raise CheckpointError(f"{path} does not fit what it says it is: {' '.join(str(error).split())}") from None
 

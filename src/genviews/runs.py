@@ -1,7 +1,10 @@
 """Run folders: what a command writes, and who may write there."""
 
+from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 
+import torch
 import yaml
 
 from .errors import RunError
@@ -37,6 +40,12 @@ def claim(out: Path, config: str, resume: bool) -> None:
     for key in sorted((before.keys() | now.keys()) - {"out"}):
         if before.get(key) != now.get(key):
             raise RunError(f"{out} holds a run of {key}={before.get(key)}, not {now.get(key)}; keep that, or change --out")
+
+
+def facts() -> dict[str, str]:
+    """What a run's results say of their making: `date`, `version`, `device`."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+    return {"date": datetime.now().astimezone().isoformat(timespec="seconds"), "version": version("genviews"), "device": device}
 
 
 def flatten(options: dict, prefix: str = "") -> dict:

@@ -5,6 +5,7 @@ an `Inert` holder of its state, a call of anything but the rebuilders listed in 
 """
 
 import io
+import math
 import pickle
 import zipfile
 from collections import Counter, OrderedDict
@@ -22,7 +23,10 @@ _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 """The first pickle of a file by torch.save before PyTorch 1.6."""
 
 _MAX_TUPLES = 10_000
-"""In one tuple, each as often as it is met; to hash more may overflow the stack or, of a hundred shared ones, never end."""
+"""Tuples and frozensets in one, each as often as it is met; to hash more may overflow the stack or never end."""
+
+_MAX_EXPANDED = 1 << 20
+"""Numbers of a tensor that repeats those stored (one that was expanded)."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Inert:
 
 
 def read(file: IO[bytes]) -> Any:
-    """The content of an open file by torch.save, of today's format or that before PyTorch 1.6, or of a plain pickle.
+    """The content of an open file by torch.save, of today's format or that before PyTorch 1.6, by np.save, or of a plain pickle.
 
     Raises:
         UnsafeFileError: If it would call something.
@@ -62,12 +66,25 @@ def read(file: IO[bytes]) -> Any:
     if zipfile.is_zipfile(file):
         return _read_zip(file)
     file.seek(0)
+    if file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX:
+        return _read_npy(file)
+    file.seek(0)
     content = Unpickler(file).load()
     return _read_legacy(file) if type(content) is int and content == _LEGACY_MAGIC else content
 
 
+def _bounded(size: int, file: IO[bytes]) -> None:
+    """Refuses a file that would become larger in memory than it is."""
+    position = file.tell()
+    length = file.seek(0, io.SEEK_END)
+    file.seek(position)
+    if size > length:
+        raise pickle.UnpicklingError(f"it would take {size:,} bytes of memory, being {length:,} itself")
+
+
 def _read_zip(file: IO[bytes]) -> Any:
     with zipfile.ZipFile(file) as archive:
+        _bounded(sum(entry.file_size for entry in archive.infolist()), file)
         pickled = next((name for name in archive.namelist() if name.endswith("/data.pkl")), None)
         if pickled is None:
             raise CheckpointError("a zip file without a data.pkl")
@@ -75,10 +92,29 @@ def _read_zip(file: IO[bytes]) -> Any:
         return Unpickler(archive.open(pickled), lambda key, size: bytearray(archive.read(f"{folder}data/{key}"))).load()
 
 
+def _read_npy(file: IO[bytes]) -> Any:
+    """An array; what np.save wraps in an array without dimensions, such as a dict, comes without the array."""
+    file.seek(0)
+    read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+    shape, fortran, dtype = read_header[np.lib.format.read_magic(file)[0]](file)
+    if dtype.hasobject:
+        content = Unpickler(file).load()
+        return content.item() if isinstance(content, np.ndarray) and content.ndim == 0 else content
+    size, data = math.prod(shape) * _plain(dtype).itemsize, file.read()
+    if len(data) < size:
+        raise EOFError("it ends within an array")
+    return _numbers(data[:size], dtype).reshape(shape, order="F" if fortran else "C")
+
+
 def _read_legacy(file: IO[bytes]) -> Any:
     """After the magic number: version, system, content and storage keys, a pickle each, then each storage's length and bytes."""
     _version, _system = Unpickler(file).load(), Unpickler(file).load()
-    reader = Unpickler(file, lambda key, size: bytearray(size))
+
+    def open_storage(key: str, size: int) -> bytearray:
+        _bounded(size + sum(map(len, reader.storages.values())), file)
+        return bytearray(size)
+
+    reader = Unpickler(file, open_storage)
     content = reader.load()
     for key in map(_string, Unpickler(file).load()):
         file.read(8)
@@ -93,9 +129,9 @@ def _counted(load_tuple: Callable[..., None]) -> Callable[..., None]:
     def load(unpickler: "Unpickler") -> None:
         load_tuple(unpickler)
         made, tuples = unpickler.stack[-1], unpickler.tuples
-        tuples[id(made)] = 1 + sum(tuples[id(item)] for item in made if type(item) is tuple and item)
+        tuples[id(made)] = 1 + sum(tuples[id(item)] for item in made if type(item) in (tuple, frozenset) and item)
         if tuples[id(made)] > _MAX_TUPLES:
-            raise pickle.UnpicklingError(f"it has a tuple of more than {_MAX_TUPLES} tuples")
+            raise pickle.UnpicklingError(f"it has more than {_MAX_TUPLES} tuples in one")
 
     return load
 
@@ -165,7 +201,9 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
                 _refuse(f"{origin}.__setstate__")
             case np.ndarray() as array:
                 version, shape, dtype, fortran, data = state
-                array.__setstate__((version, shape, _plain(dtype), fortran, data))
+                if _plain(dtype, objects=True).hasobject and len(data) != math.prod(shape):  # numpy would read past the last
+                    raise pickle.UnpicklingError(f"it holds {len(data)} objects as an array of another size")
+                array.__setstate__((version, shape, dtype, fortran, data))
             case np.dtype() if state[1] != ">":
                 pass
             case OrderedDict():  # a state dict's _metadata
@@ -177,7 +215,7 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
     dispatch[pickle.NEWOBJ[0]] = load_newobj
     dispatch[pickle.NEWOBJ_EX[0]] = load_newobj_ex
     dispatch[pickle.BUILD[0]] = load_build
-    for opcode in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3):
+    for opcode in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3, pickle.FROZENSET):
         dispatch[opcode[0]] = _counted(dispatch[opcode[0]])
 
 
@@ -191,10 +229,10 @@ def _inert(cls: Any, *args: Any) -> Inert:
     return Inert(cls.origin, args)
 
 
-def _plain(dtype: Any) -> np.dtype[Any]:
-    if not isinstance(dtype, np.dtype) or dtype.kind not in "biufcSU":
+def _plain(dtype: Any, objects: bool = False) -> np.dtype[Any]:
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "biufcSU" + "O" * objects:
         what = getattr(dtype, "name", type(dtype).__name__)
-        raise pickle.UnpicklingError(f"it holds an array of {what}; arrays of numbers and strings can be read")
+        raise pickle.UnpicklingError(f"it holds an array of {what}; arrays of numbers, strings and plain objects can be read")
     return dtype
 
 
@@ -205,6 +243,8 @@ def _string(value: Any) -> str:
 
 
 def _tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
+    if math.prod(size) > max(storage.numel(), _MAX_EXPANDED):
+        raise pickle.UnpicklingError(f"it repeats {storage.numel()} numbers to a tensor of {tuple(size)}")
     return storage.as_strided(size, stride, offset)
 
 
@@ -220,7 +260,7 @@ def _stored(data: bytes) -> Tensor:
 
 
 def _dtype(name: str, *_: Any) -> np.dtype[Any]:
-    return _plain(np.dtype(_string(name)))
+    return _plain(np.dtype(_string(name)), objects=True)
 
 
 def _numbers(data: bytes, dtype: np.dtype[Any]) -> np.ndarray:

@@ -85,8 +85,8 @@ def test_examples_are_of_every_command() -> None:
     [
         ("quikstart", "'quikstart' is no verb; choose from quickstart, generator"),
         ("--version-of-what", "'--version-of-what' is no verb"),
-        ("generator", "generator takes one of info, sample, train; got 'nothing'"),
-        ("generator inform", "generator takes one of info, sample, train; got 'inform'"),
+        ("generator", "generator takes one of info, sample, convert, train; got 'nothing'"),
+        ("generator inform", "generator takes one of info, sample, convert, train; got 'inform'"),
         ("generator info", "generator info: .* required: generator; see genviews generator info --help"),
         ("generator info digits-flow --colour red", "unrecognized arguments: --colour"),
         ("generator info digits-flow again", "unrecognized arguments: again"),
@@ -112,7 +112,13 @@ def test_what_cannot_be_parsed(line: str, message: str, refused) -> None:
         ("generator sample digits-flow --count -1", "count=-1 and columns=8 must be positive"),
         ("generator sample digits-flow --columns 0", "count=64 and columns=0 must be positive"),
         ("generator sample digits-flow --out file/a.png", "File exists: 'file'"),
-        ("generator train realnvp nope", "data 'nope' is neither digits, mnist"),
+        ("generator train --data nope", "data 'nope' is neither digits, mnist"),
+        ("generator train --family burgess_vae", "32 x 32 or 64 x 64"),
+        ("generator train --features nope", "nope is missing"),
+        ("generator train --architecture.wings 2 --features none", "architecture .* does not fit realnvp: .*'wings'"),
+        ("generator sample digits-flow --condition 3", "condition is 3; the generator has no conditions"),
+        ("generator convert digits-flow to --options.wings 2", "does not fit .*'wings'"),
+        ("generator info digits-flow --options.instances features.npy", "RealNVP is conditioned on no instances"),
         ("views render digits-flow nope", "nope is missing"),
         ("views render digits-flow gaussian --pairs 0", "pairs=0, .* must be positive"),
         ("views render digits-flow gaussian --out file", "file cannot be written"),
@@ -138,7 +144,7 @@ def test_what_cannot_be_done(line: str, message: str, refused) -> None:
 
 @pytest.mark.parametrize("name", sorted(RUNS))
 def test_a_folder_of_another_run_is_left_alone(name: str, refused) -> None:
-    first = {"navigator train": "digits-flow", "generator train": "realnvp digits", "pretrain": "digits", "quickstart": ""}[name]
+    first = {"navigator train": "digits-flow", "generator train": "", "pretrain": "digits", "quickstart": ""}[name]
     Path("run").mkdir()
     Path("run/metrics.csv").write_text("step\n")
     assert "run holds metrics.csv but no run" in refused(f"{name} {first} --out run")

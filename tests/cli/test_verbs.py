@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from genviews import data, encoders, evaluation
+from genviews import data, encoders, evaluation, generators
 from genviews.cli import main
+from genviews.generators import Glow
 from genviews.latents import Navigator, save
 from genviews.views import CopGenFolder, Store
 
@@ -27,7 +28,31 @@ def run(line: str) -> None:
 def test_generator_info(capsys: pytest.CaptureFixture[str]) -> None:
     run("generator info digits-flow")
     out = capsys.readouterr().out
-    assert out.startswith("RealNVP: latents (64,) -> images (1, 8, 8), unconditional, ") and out.endswith(" parameters\n")
+    assert out.startswith("RealNVP: latents (64,) -> images (1, 8, 8), unconditional, ")
+    assert out.endswith(" parameters\nencodes images; has a likelihood\n")
+
+
+def test_generator_convert(capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({f"module.{name}": tensor for name, tensor in Glow((1, 8, 8), 1, 1, 4).state_dict().items()}, "model.pt")
+    run("generator convert model.pt flow --options.image_size 16 --options.levels 256")
+    assert capsys.readouterr().out == "flow\n"
+    flow = generators.load("flow")
+    assert isinstance(flow, Glow) and flow.image_shape == (1, 16, 16) and flow.levels == 256
+
+
+def test_generator_train(capsys: pytest.CaptureFixture[str]) -> None:
+    line = "generator train --steps 6 --batch_size 32 --every 3 --samples 100 --architecture.levels 17 --log_every 1 --out run"
+    run(line)
+    assert capsys.readouterr().out.split() == ["run/report.html", "run"]
+    assert {"model.json", "config.yaml", "report.html", "metrics.csv"} <= {path.name for path in Path("run").iterdir()}
+    assert generators.load("run").config["levels"] == 17
+    page = Path("run/report.html").read_text()
+    assert "step 6" in page and "fid" in page and "conv-small classifier of digits" in page
+    run("evaluate generation run digits --features run/features --samples 50")
+    assert "features: conv-small classifier of digits" in capsys.readouterr().out
+    before = Path("run/model.safetensors").read_bytes()
+    run(f"{line} --resume")
+    assert Path("run/model.safetensors").read_bytes() == before
 
 
 def test_generator_sample(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,6 +103,7 @@ def test_views_are_rendered_by_several_processes_and_exported(capsys: pytest.Cap
 
 
 def test_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
+    torch.manual_seed(0)
     encoder = encoders.Encoder(in_channels=1).eval()
     encoders.save(encoder, Path("encoder"))
     digits = data.load("digits")

@@ -34,7 +34,7 @@ def test_a_chain_of_no_layers_is_refused(widths: list[int]) -> None:
 
 def test_only_a_chain_of_linear_layers_is_recognised() -> None:
     state = MLPGAN((5, 7, 16)).net.state_dict()
-    assert MLPGAN.recognise(state) is not None
+    assert MLPGAN.recognise(state, Path()) is not None
     convolution = {
         "0.weight": torch.ones(1, 1, 3, 3),
         "0.bias": torch.ones(1),
@@ -42,7 +42,7 @@ def test_only_a_chain_of_linear_layers_is_recognised() -> None:
         "2.bias": torch.ones(1),
     }
     for other in (state | {"step": torch.ones(1)}, {f"model.{name}": t for name, t in state.items()}, convolution, [1], None):
-        assert MLPGAN.recognise(other) is None
+        assert MLPGAN.recognise(other, Path()) is None
 
 
 def test_forward_derivative() -> None:

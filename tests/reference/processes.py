@@ -5,9 +5,14 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from genviews.generators import MLPGAN
 from genviews.losses import gather, info_nce
 from genviews.training import SimCLR, SimCLROptions
-from genviews.views import Views
+from genviews.training.gans import GAN, GANOptions
+from genviews.training.generator_learner import GeneratorOptions
+from genviews.views import RealViews, Views
+
+from .discriminators import TinyDiscriminator
 
 WORLD, BATCH = 2, 6
 
@@ -46,3 +51,8 @@ def plain_simclr(views: Views) -> SimCLR:
     torch.manual_seed(0)
     options = SimCLROptions(steps=4, batch_size=16)
     return SimCLR(Plain(), views, options.augment(views.image_shape), options)  # type: ignore[arg-type]
+
+
+def tiny_gan(views: RealViews) -> GAN:
+    torch.manual_seed(0)
+    return GAN(MLPGAN((8, 32, 64)), TinyDiscriminator((1, 8, 8)), views, GeneratorOptions(), GANOptions(r1_every=2))

@@ -129,10 +129,10 @@ def test_a_damaged_checkpoint_and_impossible_options_are_refused(tmp_path: Path)
         fit(Mean(), VIEWS, steps=1, batch_size=8, log_every=0)
 
 
-def test_the_history_has_a_row_every_few_steps(tmp_path: Path) -> None:
+def test_the_history_has_a_row_every_few_steps_and_at_the_last(tmp_path: Path) -> None:
     run(tmp_path)
     rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
-    assert [int(row["step"]) for row in rows] == [3, 6, 9, 12, 15, 18]
+    assert [int(row["step"]) for row in rows] == [3, 6, 9, 12, 15, 18, 20]
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
 
 

@@ -1,6 +1,7 @@
 """Image transforms T_x: images -> images, batched, random for each sample by itself, differentiable."""
 
 from .augmentation import RECIPES, Augmentation, Recipe, available, create
+from .diffaugment import DiffAugment
 from .geometry import AffineRanges
 
-__all__ = ["RECIPES", "AffineRanges", "Augmentation", "Recipe", "available", "create"]
+__all__ = ["RECIPES", "AffineRanges", "Augmentation", "DiffAugment", "Recipe", "available", "create"]

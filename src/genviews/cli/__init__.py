@@ -19,7 +19,7 @@ VERBS = {
     "navigator": "train: learns optimal positives in a generator's latent space",
     "views": "render | export: pairs of images to disk",
     "pretrain": "an encoder from real images, rendered pairs, or pairs rendered on the fly",
-    "evaluate": "linear | knn: probes of a frozen encoder",
+    "evaluate": "linear | knn | generation: probes of a frozen encoder, FID and more of a generator",
     "report": "the page of a run folder, again",
 }
 

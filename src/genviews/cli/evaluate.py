@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Literal
 
 from .. import data as datasets
-from .. import devices, encoders, evaluation
+from .. import devices, encoders, evaluation, generators
 from ..data import BadFile
+from ..evaluation import Generation
 from ..metrics import Classification
 
 
 def _report(result: Classification, out: Path | None) -> None:
     low, high = result.interval
     print(f"top-1 {result.top1:.2%} (95% {low:.2%} to {high:.2%}), top-5 {result.top5:.2%}, {result.n:,} test images")
+    _write(result, out)
+
+
+def _write(result: Classification | Generation, out: Path | None) -> None:
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(asdict(result), indent=1) + "\n")
@@ -78,4 +83,59 @@ def knn(
     )
 
 
-COMMAND = {"linear": linear, "knn": knn}
+def generation(
+    generator: str,
+    data: str,
+    features: Path | None = None,
+    samples: int = 10_000,
+    truncation: float | None = None,
+    seed: int = 0,
+    batch_size: int = 256,
+    on_bad_file: BadFile = "error",
+    out: Path | None = None,
+) -> None:
+    """A generator's samples against the test part: FID, precision, recall, inception score; a flow's likelihood; reconstructions.
+
+    Samples are clamped to [0, 1] and rounded to 8 bits, as files hold them.
+
+    Examples:
+      genviews evaluate generation digits-flow digits
+      genviews evaluate generation G.pt mnist --features lenet.pt --samples 5000 --out result.json
+      genviews evaluate generation G.pt cifar10 --features pt_inception-2015-12-05-6726825d.pth
+
+    Args:
+        generator: A built-in name, a checkpoint file or a folder.
+        data: A data set by name or path; loaded at the size of the generator's images.
+        features: FID's InceptionV3, MNIST's LeNet, or an encoder's folder; if not given, a small classifier is trained on the
+            data's labels.
+        samples: How many to draw.
+        truncation: psi: less than 1 for more typical images, in the family's own way.
+        seed: Of the samples and of the classifier.
+        batch_size: Images at once; the samples are the same for any.
+        on_bad_file: An image file that cannot be read: "error" refuses the folder, "skip" leaves the file out and names it.
+        out: A JSON file for the result.
+    """
+    found = generators.load(generator).to(devices.best())
+    splits = datasets.load(data, found.image_shape[-1], on_bad_file=on_bad_file)
+    if features is None:
+        from ..training import ClassifierOptions, train_classifier  # takes seconds
+
+        judge = train_classifier(splits, ClassifierOptions(seed=seed), name=Path(data).stem)
+    else:
+        judge = encoders.features(features)
+    result = evaluation.generation(found, splits, judge, samples=samples, truncation=truncation, seed=seed, batch_size=batch_size)
+    against = f"{result.samples:,} samples against {result.images:,} test images; features: {result.features}"
+    print(f"FID                   {result.fid:.4g} ({against})")
+    print(f"precision, recall     {result.precision:.3f}, {result.recall:.3f}")
+    estimates = {
+        "inception score": result.inception_score,
+        "bits per dimension": result.bits_per_dim,
+        "reconstruction error": result.reconstruction_error,
+    }
+    for name, estimate in estimates.items():
+        if estimate:
+            print(f"{name:<22}{estimate.mean:.4g} ± {estimate.error:.2g}")
+    _write(result, out)
+
+
+COMMAND = {"linear": linear, "knn": knn, "generation": generation}

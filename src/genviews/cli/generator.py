@@ -1,21 +1,29 @@
 """`genviews generator`."""
 
+import os
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from .. import data as datasets
-from .. import devices, generators
+from .. import devices, encoders, generators
 from ..data import BadFile
 from ..errors import OptionError
-from ..randomness import sample_seeds
-from ..reports import save_grid
-from ..training import GeneratorOptions, train_generator
+from ..generators import Flow
+from ..reports import save_grid, write_report
+from ..training import DEFAULTS, FrechetDistance, InfoGANOptions, VAEOptions, train_classifier, train_generator
+from ..views import GeneratedImages
+
+Family = Literal["stylegan2", "sngan", "dcgan", "burgess_vae", "disco_vae", "mlp_vae", "glow", "residual_flow", "realnvp"]
+
+VAE_OBJECTIVE, GAN_OBJECTIVE = VAEOptions(), InfoGANOptions(codes=0)
 
 
-def info(generator: str) -> None:
-    """Says what a generator file is: family, shapes, parameters.
+def info(generator: str, options: dict[str, Any] | None = None) -> None:
+    """Says what a generator file is: family, shapes, parameters, and what can be done with it.
 
     Examples:
       genviews generator info digits-flow
@@ -23,13 +31,18 @@ def info(generator: str) -> None:
 
     Args:
         generator: A built-in name, a checkpoint file or a folder.
+        options: Of `generators.load`, such as `--options.image_size 32` for a Glow, whose files do not tell.
     """
-    found = generators.load(generator)
+    found = generators.load(generator, **(options or {}))
     channels, height, width = found.image_shape
-    kind = "unconditional" if found.num_conditions is None else f"{found.num_conditions} conditions"
+    kind = "unconditional" if found.num_conditions is None else f"{found.num_conditions:,} conditions"
     parameters = sum(p.numel() for p in found.parameters())
     shapes = f"latents ({found.latent_dim},) -> images ({channels}, {height}, {width})"
     print(f"{type(found).__name__}: {shapes}, {kind}, {parameters:,} parameters")
+    able = {"spaces " + ", ".join(found.spaces): len(found.spaces) > 1, "encodes images": found.encodes}
+    able["has a likelihood"] = isinstance(found, Flow)
+    if can := [what for what, true in able.items() if true]:
+        print("; ".join(can))
 
 
 def sample(
@@ -38,59 +51,142 @@ def sample(
     count: int = 64,
     columns: int = 8,
     truncation: float | None = None,
+    condition: int | None = None,
     seed: int = 0,
+    options: dict[str, Any] | None = None,
 ) -> None:
     """Draws samples into one picture.
 
     Examples:
       genviews generator sample digits-flow --out digits.png
       genviews generator sample G.pt --count 16 --columns 4 --truncation 0.7
+      genviews generator sample biggan-deep-128/ --condition 207
+      genviews generator sample cc_icgan/ --options.instances stored_instances.npy
 
     Args:
         generator: A built-in name, a checkpoint file or a folder.
         out: A PNG file.
         count: How many samples.
         columns: How many beside each other.
-        truncation: psi: latents from a normal truncated at two standard deviations, times psi.
+        truncation: psi: less than 1 for more typical images, in the family's own way.
+        condition: The class or instance of all; each sample draws its own if not given.
         seed: Sample i of a seed is always the same.
+        options: Of `generators.load`.
     """
     if min(count, columns) < 1:
         raise OptionError(f"{count=} and {columns=} must be positive; draw one sample or more")
-    found = generators.load(generator).to(devices.best())
-    seeds = sample_seeds(seed, torch.arange(count))
-    with torch.no_grad():
-        images = found(found.sample_latents(count, truncation=truncation, rng=seeds))
+    found = generators.load(generator, truncation=truncation, **(options or {})).to(devices.best())
+    images, _ = GeneratedImages(found, count, seed, condition)[torch.arange(count)]
     out.parent.mkdir(parents=True, exist_ok=True)
     save_grid(out, images, columns)
     print(out)
 
 
+def convert(generator: str, out: Path, options: dict[str, Any] | None = None) -> None:
+    """Keeps a generator as `model.safetensors` and `model.json`, with the options it was opened with.
+
+    Examples:
+      genviews generator convert glow.pt faces/ --options.image_size 64
+      genviews generator convert icgan/ dogs/ --options.instances stored_instances.npy
+
+    Args:
+        generator: A checkpoint file or a folder.
+        out: The folder to write.
+        options: Of `generators.load`.
+    """
+    generators.save(generators.load(generator, **(options or {})), out)
+    print(out)
+
+
 def train(
-    family: Literal["realnvp", "burgess_vae"],
-    data: str,
+    family: Family = "realnvp",
+    data: str = "digits",
     out: Path = Path("runs/generator"),
     resume: bool = False,
     image_size: int | None = None,
+    steps: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    ema: float | None = None,
+    seed: int = 0,
+    architecture: dict[str, Any] | None = None,
+    vae: VAEOptions = VAE_OBJECTIVE,
+    gan: InfoGANOptions = GAN_OBJECTIVE,
+    features: str | None = None,
+    samples: int = 2000,
+    every: int | None = None,
+    precision: str = "32-true",
+    devices: str = "1",
+    workers: int = 0,
+    checkpoint_every: int = 200,
+    log_every: int = 10,
     on_bad_file: BadFile = "error",
-    **options: Any,
 ) -> None:
-    """Trains a small generator on your images: a flow (realnvp, up to about 32 px) or a VAE (burgess_vae, 32 or 64 px).
+    """Trains a small generator on your images: a GAN, a VAE or a flow, with samples and FID on the way.
 
     Examples:
-      genviews generator train realnvp digits --levels 17 --out runs/digits-flow
-      genviews generator train burgess_vae mnist --image_size 32 --out runs/mnist-vae
+      genviews generator train --family stylegan2 --data photos/ --image_size 64 --out runs/photos
+      genviews generator train --family glow --data mnist --architecture.flows 16 --features lenet.pt
+      genviews generator train --family burgess_vae --data shapes.npz --vae.objective tc --vae.beta 6
+      genviews generator train --family realnvp --data digits --architecture.levels 17
 
     Args:
         family: Of generators.
         data: "digits", "mnist", "fashion-mnist", "cifar10", "cifar100", an npz file or an image folder; the training part.
-        out: Run folder; `genviews generator info` and every other verb take it.
+        out: Run folder; `genviews generator info` and every other verb take it. It has report.html and images/samples-STEP.png.
         resume: Go on with the run in `out`.
         image_size: Side in pixels; the data's own if not given.
+        steps: Optimiser steps; the family's own number if not given.
+        batch_size: Images a step; the family's own if not given.
+        lr: Learning rate; the family's own if not given.
+        ema: Decay a step of the running average of the weights, which is what is kept; the family's own if not given.
+        seed: Of everything.
+        architecture: Arguments of the family's constructor, such as `--architecture.latent_dim 10`.
+        vae: What a VAE minimises.
+        gan: What the networks of a GAN descend; `--gan.codes 5` makes it an InfoGAN-CR.
+        features: What FID is measured with: FID's InceptionV3, MNIST's LeNet, or an encoder's folder; if not given, a small
+            classifier that is trained on the data's labels first; "none" measures no FID.
+        samples: How many FID takes.
+        every: Steps between pictures and FID; a tenth of all if not given.
+        precision: Lightning's: 32-true, bf16-mixed, 16-mixed.
+        devices: How many, or "auto" for all.
+        workers: Loader processes.
+        checkpoint_every: Steps between checkpoints.
+        log_every: Steps between rows of metrics.csv.
         on_bad_file: An image file that cannot be read: "error" refuses the folder, "skip" leaves the file out and names it.
     """
-    images = datasets.load(data, image_size, on_bad_file=on_bad_file).train
-    train_generator(family, images, GeneratorOptions(**options), out, resume)
+    given: dict[str, Any] = {"steps": steps, "batch_size": batch_size, "lr": lr, "ema": ema, "seed": seed}
+    options = replace(DEFAULTS[family], **{name: value for name, value in given.items() if value is not None})
+    splits = datasets.load(data, image_size, on_bad_file=on_bad_file)
+    train_generator(
+        family,
+        splits.train,
+        options,
+        out,
+        resume,
+        architecture=architecture or {},
+        vae=vae,
+        gan=gan,
+        distance=partial(_distance, features, splits, Path(data).stem, out / "features", samples, seed),
+        every=every,
+        precision=precision,
+        devices=devices,
+        workers=workers,
+        checkpoint_every=checkpoint_every,
+        log_every=log_every,
+    )
+    print(write_report(out))
     print(out)
 
 
-COMMAND = {"info": info, "sample": sample, "train": train}
+def _distance(
+    features: str | None, data: datasets.Splits, name: str, out: Path, samples: int, seed: int
+) -> FrechetDistance | None:
+    """What FID is measured with, by the first process of a distributed run."""
+    if features == "none" or os.environ.get("LOCAL_RANK", "0") != "0" or (features is None and data.train.labels.min() < 0):
+        return None
+    judge = encoders.features(features) if features else train_classifier(data, name=name, out=out, resume=True)
+    return FrechetDistance(judge, data.test, samples, seed)
+
+
+COMMAND = {"info": info, "sample": sample, "convert": convert, "train": train}

@@ -12,7 +12,7 @@ from .. import generators
 from ..data import BadFile
 from ..experiments import ComparisonOptions, compare_positives
 from ..reports.scores import Scores, as_text
-from ..training import GeneratorOptions, train_generator
+from ..training import train_generator
 
 
 def quickstart(
@@ -44,7 +44,7 @@ def quickstart(
     start = time.perf_counter()
     if generator is None and data != "digits":
         splits = datasets.load(data, 32, on_bad_file=on_bad_file)
-        found = train_generator("burgess_vae", splits.train, GeneratorOptions(), out / "generator", resume=True)
+        found = train_generator("burgess_vae", splits.train, out=out / "generator", resume=True, architecture={"latent_dim": 32})
     else:
         found = generators.load(generator or "digits-flow")
         splits = datasets.load(data, found.image_shape[-1], on_bad_file=on_bad_file)

@@ -1,6 +1,7 @@
 """Encoders f: image -> representation."""
 
 from .backbones import Encoder, projector
+from .features import Features, classifier, features, save_classifier
 from .files import load, save
 
-__all__ = ["Encoder", "load", "projector", "save"]
+__all__ = ["Encoder", "Features", "classifier", "features", "load", "projector", "save", "save_classifier"]

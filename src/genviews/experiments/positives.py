@@ -4,15 +4,13 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from .. import devices
+from .. import devices, runs
 from ..checkpoints import write_text
 from ..data import Splits
 from ..errors import OptionError, RunError, ShapeError, require_positive
@@ -167,9 +165,7 @@ def _start(out: Path, rows: Sequence[Row], options: ComparisonOptions, **facts: 
     return {
         "kind": "cop-gen",
         **facts,
-        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "version": version("genviews"),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads",
+        **runs.facts(),
         "seconds": 0.0,
         "config": asdict(options),
         "rows": [row.name for row in rows],

@@ -4,20 +4,80 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
 from .. import checkpoints
 from ..errors import CheckpointError, OptionError
-from .base import Generator, Parts, wrap
+from .base import VAE, Flow, Generator, Parts, wrap
+from .biggan import BigGAN
+from .biggan_deep import BigGANDeep
 from .burgess_vae import BurgessVAE
+from .dcgan import DCGAN
+from .disco_vae import DiscoVAE
+from .discriminators import DCGANDiscriminator, SNGANDiscriminator
+from .glow import Glow
+from .icgan import ICGAN
 from .mlp_gan import MLPGAN
+from .mlp_vae import MLPVAE
 from .realnvp import RealNVP
+from .residual_flow import ResidualFlow
+from .sngan import SNGAN
+from .stylegan2 import StyleGAN2
+from .stylegan2_discriminator import StyleGAN2Discriminator
 
-__all__ = ["FAMILIES", "MLPGAN", "BurgessVAE", "Generator", "RealNVP", "available", "load", "save", "wrap"]
+__all__ = [
+    "DCGAN",
+    "DISCRIMINATORS",
+    "FAMILIES",
+    "ICGAN",
+    "MLPGAN",
+    "MLPVAE",
+    "SNGAN",
+    "VAE",
+    "BigGAN",
+    "BigGANDeep",
+    "BurgessVAE",
+    "DiscoVAE",
+    "Flow",
+    "Generator",
+    "Glow",
+    "RealNVP",
+    "ResidualFlow",
+    "StyleGAN2",
+    "available",
+    "load",
+    "save",
+    "wrap",
+]
 
 FAMILIES: dict[str, type[Generator]] = {
-    "realnvp": RealNVP,
-    "burgess_vae": BurgessVAE,
+    "stylegan2": StyleGAN2,
+    "icgan": ICGAN,
+    "biggan": BigGAN,
+    "biggan_deep": BigGANDeep,
+    "sngan": SNGAN,
+    "dcgan": DCGAN,
     "mlp_gan": MLPGAN,
+    "burgess_vae": BurgessVAE,
+    "disco_vae": DiscoVAE,
+    "mlp_vae": MLPVAE,
+    "glow": Glow,
+    "residual_flow": ResidualFlow,
+    "realnvp": RealNVP,
 }
+
+DISCRIMINATORS: dict[str, type[nn.Module]] = {
+    "stylegan2": StyleGAN2Discriminator,
+    "sngan": SNGANDiscriminator,
+    "dcgan": DCGANDiscriminator,
+}
+"""What each of these learns against: images (B, C, H, W) in [0, 1] -> logits (B,)."""
+
+_FILES = [pattern for family in FAMILIES.values() for pattern in family.files]
+
+_AVERAGES = ("G_ema", "g_ema", "ema")
+"""What trainings name the running average of their weights."""
 
 _WEIGHTS = files(__package__) / "weights"
 
@@ -27,11 +87,25 @@ def available() -> list[str]:
     return sorted(folder.name for folder in _WEIGHTS.iterdir() if folder.is_dir())
 
 
-def load(name_or_path: str | Path, **options: Any) -> Generator:
+def load(
+    name_or_path: str | Path,
+    *,
+    truncation: float | None = None,
+    instances: Tensor | str | Path | None = None,
+    average: bool = True,
+    bf16: bool = False,
+    channels_last: bool = False,
+    **options: Any,
+) -> Generator:
     """Opens a generator, whatever family it is of.
 
     Args:
-        name_or_path: One of `available()`, a folder by `save`, or a checkpoint file of one of the `FAMILIES`.
+        name_or_path: One of `available()`, a folder by `save`, or a checkpoint of one of the `FAMILIES`, the file or its folder.
+        truncation: psi of `Generator.truncated`.
+        instances: Of `Generator.with_instances`, which IC-GAN's images are made after.
+        average: Take the running average of the weights where the file of a training has it, and not the weights themselves.
+        bf16: Render in bfloat16 where PyTorch's autocast holds it safe; images stay float32.
+        channels_last: Keep weights in the memory format that is faster for convolutions on most GPUs and some CPUs.
         options: Of the family's constructor, instead of what the file says, such as `image_shape` for an `MLPGAN`.
 
     Returns:
@@ -43,28 +117,74 @@ def load(name_or_path: str | Path, **options: Any) -> Generator:
     """
     if name_or_path in available():
         with as_file(_WEIGHTS / str(name_or_path)) as folder:
-            return load(folder, **options)
-    path = Path(name_or_path)
+            generator = _open(folder, options, average)
+    else:
+        generator = _open(Path(name_or_path), options, average)
+    if channels_last:
+        generator.to(memory_format=torch.channels_last)
+    if instances is not None:
+        generator = generator.with_instances(instances)
+    generator.autocast = bf16
+    return generator if truncation is None else generator.truncated(truncation)
+
+
+def _open(path: Path, options: dict[str, Any], average: bool) -> Generator:
     if not path.exists():
         raise CheckpointError(f"{path} is no file and none of the built-in generators: {', '.join(available())}")
     with checkpoints.building(path):
-        family, (config, state) = _read(path)
+        family, (config, state) = _read(path, average)
         generator = family(**(config | options))
+        _check(generator, state, path)
         generator.load_state_dict(state)
     return generator.frozen()
 
 
-def _read(path: Path) -> tuple[type[Generator], Parts]:
-    if path.is_dir():
+def _read(path: Path, average: bool) -> tuple[type[Generator], Parts]:
+    theirs = (file for pattern in _FILES for file in sorted(path.glob(pattern), reverse=True))
+    if path.is_dir() and ((path / "model.json").exists() or not (path := next(theirs, path)).is_file()):
         description, state = checkpoints.read_model(path)
         if description.get("family") in FAMILIES:
             return FAMILIES[description["family"]], (description["config"], state)
-    else:
-        content = checkpoints.read(path)
-        for family in FAMILIES.values():
-            if parts := family.recognise(content):
-                return family, parts
-    raise CheckpointError(f"{path} is no generator of the families {', '.join(FAMILIES)}; build the module yourself and wrap it")
+        raise CheckpointError(f"{path} is no generator of the families {', '.join(FAMILIES)}; name a folder by `save`")
+    content = checkpoints.read(path)
+    if isinstance(content, dict) and not average:
+        content = {name: value for name, value in content.items() if name not in _AVERAGES}
+    for family in FAMILIES.values():
+        if parts := family.recognise(content, path):
+            return family, parts
+    raise CheckpointError(f"{path} is {_what(content)}; build the module yourself and wrap it")
+
+
+def _what(content: Any) -> str:
+    """What a file that holds no generator seems to hold."""
+    if isinstance(content, dict) and any(_is_optimizer(value) for value in (content, *content.values())):
+        return "the state of an optimizer, without the weights of a generator"
+    if checkpoints.is_state_dict(content):
+        sees_images = any(tensor.ndim == 4 and tensor.shape[1] <= 4 for tensor in content.values())
+        score = next((name for name, tensor in content.items() if tensor.ndim > 1 and len(tensor) == 1), None)
+        if sees_images and score:
+            return f"a discriminator by its looks, for {score} makes one number of an image"
+    return f"no generator of the families {', '.join(FAMILIES)}"
+
+
+def _is_optimizer(content: Any) -> bool:
+    return isinstance(content, dict) and {"state", "param_groups"} <= content.keys()
+
+
+def _check(generator: Generator, state: dict[str, Tensor], path: Path) -> None:
+    """Refuses a state dict that lacks tensors, has other ones, or has them in other sizes; names the first of each."""
+    own = generator.state_dict()
+    family = type(generator).__name__
+    for problem, names in (("lacks", own.keys() - state.keys()), ("has, besides what belongs to it,", state.keys() - own.keys())):
+        if names:
+            rest = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise CheckpointError(
+                f"{path}, a {family} by its looks, {problem} {min(names)}{rest}; it is damaged or of another family"
+            )
+    for name, tensor in own.items():
+        if tensor.shape != state[name].shape:
+            sizes = f"{tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
+            raise CheckpointError(f"{path}, a {family} by its looks, has {name} {sizes}; it is damaged or an option is wrong")
 
 
 def save(generator: Generator, folder: str | Path) -> None:

@@ -1,12 +1,15 @@
 """The generator every part of the house sees: latents (B, D) in, images (B, C, H, W) in [0, 1] out."""
 
-from typing import Any, Self
+import copy
+import math
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import GenviewsError, OptionError, ShapeError
-from ..randomness import Rng, as_seeds, prior
+from ..randomness import Rng, as_seeds, prior, uniform
 
 Parts = tuple[dict[str, Any], dict[str, Tensor]]
 """What makes a generator: its constructor's keyword arguments and its state dict."""
@@ -22,17 +25,38 @@ class Generator(nn.Module):
         latent_dim: D, the size of a latent.
         image_shape: (C, H, W).
         num_conditions: How many conditions (classes or stored instances) there are; None if unconditional.
+        default_condition: The condition of latents that come without one, of a generator that passes for unconditional.
+        truncation: psi of `sample_latents` unless it is given one; see `truncated`.
+        autocast: Renders in bfloat16 where PyTorch's autocast holds it safe; images stay float32.
         config: The keyword arguments that build the same architecture again.
+        files: Names, or patterns of them, that the family's original project gives its weights in a folder.
+        spaces: Those of `in_space`.
     """
 
     latent_dim: int
     image_shape: tuple[int, int, int]
     num_conditions: int | None = None
+    default_condition: int | None = None
+    truncation: float | None = None
+    autocast: bool = False
     config: dict[str, Any]
+    files: ClassVar[tuple[str, ...]] = ()
+    spaces: ClassVar[tuple[str, ...]] = ("z",)
 
     @classmethod
-    def recognise(cls, content: Any) -> Parts | None:
-        """The generator that the content of someone's checkpoint (`checkpoints.read`) holds; None if it is another family's."""
+    def recognise(cls, content: Any, path: Path) -> Parts | None:
+        """The generator in someone's checkpoint.
+
+        Args:
+            content: What `checkpoints.read` found in the file.
+            path: Of the file; the original project may have left its options beside it.
+
+        Returns:
+            The constructor's arguments and the state dict, or None if the file is another family's.
+
+        Raises:
+            CheckpointError: If it is of this family but of a kind that cannot be read; says why.
+        """
         return None
 
     def forward(self, latents: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -53,13 +77,17 @@ class Generator(nn.Module):
                 f"{type(self).__name__} takes latents (B, {self.latent_dim}), got {tuple(latents.shape)}; "
                 "draw them with sample_latents or use the transform trained for this generator"
             )
-        if (condition is None) != (self.num_conditions is None):
-            need = "no condition" if self.num_conditions is None else f"a condition (B,) below {self.num_conditions}"
-            raise ShapeError(f"{type(self).__name__} takes {need}")
+        if condition is None and self.num_conditions is not None:
+            raise ShapeError(f"{type(self).__name__} takes a condition (B,) below {self.num_conditions}")
+        if condition is not None and self.num_conditions is None and self.default_condition is None:
+            raise ShapeError(f"{type(self).__name__} takes no condition")
         if condition is not None and condition.shape != latents.shape[:1]:
             raise ShapeError(f"condition has shape {tuple(condition.shape)}, expected ({len(latents)},)")
-        with torch.autocast(latents.device.type, enabled=False):
-            return self.generate(latents.to(torch.promote_types(latents.dtype, torch.float32)), condition)
+        if condition is None and self.default_condition is not None:
+            condition = torch.full((len(latents),), self.default_condition, device=latents.device)
+        dtype = torch.promote_types(latents.dtype, torch.float32)
+        with torch.autocast(latents.device.type, torch.bfloat16, enabled=self.autocast):
+            return self.generate(latents.to(dtype), condition).to(dtype)
 
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
         """What a family implements: `forward` after its checks."""
@@ -68,6 +96,11 @@ class Generator(nn.Module):
     def encode(self, images: Tensor) -> Tensor:
         """The latents (B, D) of images (B, C, H, W) in [0, 1]: exact for a flow, the posterior mean for a VAE."""
         raise GenviewsError(f"{type(self).__name__} has no encoder; invert images by optimisation instead")
+
+    @property
+    def encodes(self) -> bool:
+        """Whether it can `encode`."""
+        return type(self).encode is not Generator.encode
 
     def log_prob(self, images: Tensor) -> Tensor:
         """Log-density (B,) in nats of images (B, C, H, W) in [0, 1], for generators that have one."""
@@ -79,19 +112,34 @@ class Generator(nn.Module):
         Args:
             n: How many.
             truncation: psi: a standard normal truncated at two standard deviations, times psi (BigGAN's and COP-Gen's
-                sampling); None for the plain prior.
+                sampling); None for the generator's own `truncation`, the plain prior unless it was `truncated`.
             rng: A torch.Generator, or int64 seeds (n,), one a sample.
 
         Returns:
             float32 (n, D), on the generator's device.
         """
-        return prior(as_seeds(rng, n, self.device), self.latent_dim, truncation)
+        return prior(as_seeds(rng, n, self.device), self.latent_dim, self.truncation if truncation is None else truncation)
+
+    def truncated(self, psi: float) -> Self:
+        """The same generator, sharing its weights, that trades variety for quality in its family's own way.
+
+        Args:
+            psi: 1 for all the variety, less for typical images. Here it scales a truncated normal (`sample_latents`); BigGAN-deep
+                also takes its BatchNorm statistics; StyleGAN2 draws w to the mean; a flow's is the temperature.
+        """
+        other = copy.copy(self)
+        other.truncation = psi
+        return other
 
     def in_space(self, space: str) -> "Generator":
-        """The same generator seen from another of its latent spaces ('z' is the one every generator has)."""
-        if space != "z":
-            raise OptionError(f"{type(self).__name__} has no latent space {space!r}; it has 'z'")
+        """The same generator seen from another of its latent `spaces`; "z" is the one every generator has."""
+        if space not in self.spaces:
+            raise OptionError(f"{type(self).__name__} has no latent space {space!r}; it has {', '.join(self.spaces)}")
         return self
+
+    def with_instances(self, features: Tensor | str | Path, labels: Tensor | None = None) -> "Generator":
+        """The same generator conditioned on these instances, for families that are; see `ICGAN.with_instances`."""
+        raise OptionError(f"{type(self).__name__} is conditioned on no instances; IC-GAN is")
 
     @property
     def device(self) -> torch.device:
@@ -101,6 +149,57 @@ class Generator(nn.Module):
     def frozen(self) -> Self:
         """In eval mode and without gradients to the weights; gradients to the latents stay."""
         return self.eval().requires_grad_(False)
+
+
+class VAE(Generator):
+    """A decoder p(x | z) with its encoder q(z | x), a diagonal normal."""
+
+    def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean and log-variance of q(z | x), (B, D) each, of images (B, C, H, W) in [0, 1]."""
+        raise NotImplementedError
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.posterior(images)[0]
+
+
+class Flow(Generator):
+    """An invertible generator with a density, whose latents have as many dimensions as its images.
+
+    A grey value v in [0, 1] of `levels` stands for the bin [k, k + 1] / levels, k = floor(v * levels), of the density's images.
+
+    Attributes:
+        levels: Grey values: 256 for 8-bit images.
+        bin_width: Of a grey value, in units of the density's images.
+        temperature: Standard deviation of the latents that are drawn.
+    """
+
+    levels: int
+    temperature: float = 1.0
+
+    @property
+    def bin_width(self) -> float:
+        return 1 / self.levels
+
+    def sample_latents(self, n: int, *, truncation: float | None = None, rng: Rng = None) -> Tensor:
+        if truncation is not None:
+            return super().sample_latents(n, truncation=truncation, rng=rng)
+        return self.temperature * super().sample_latents(n, rng=rng)
+
+    def truncated(self, psi: float) -> Self:
+        """At the temperature psi: latents from N(0, psi^2 I)."""
+        other = copy.copy(self)
+        other.temperature = psi
+        return other
+
+    def dequantise(self, images: Tensor, rng: Rng = None) -> Tensor:
+        """Images (B, C, H, W) in [0, 1], each grey value spread evenly over its bin: what `log_prob` is maximised of."""
+        noise = uniform(as_seeds(rng, len(images), images.device), self.latent_dim).reshape(images.shape)
+        return ((images * self.levels).floor().clamp(max=self.levels - 1) + noise) / self.levels
+
+    def bits_per_dim(self, images: Tensor, rng: Rng = None) -> Tensor:
+        """An upper bound (B,) on the bits a colour value takes, of images (B, C, H, W) in [0, 1] (Theis et al. 2016, eq. 5)."""
+        log_prob = self.log_prob(self.dequantise(images, rng))
+        return -(log_prob / self.latent_dim + math.log(self.bin_width)) / math.log(2)
 
 
 class Wrapped(Generator):

@@ -1,12 +1,13 @@
 """The convolutional VAE of the disentanglement field (Burgess et al. 2018), as YannDubs/disentangling-vae trains and saves it."""
 
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from ..checkpoints import is_state_dict
 from ..errors import OptionError
-from .base import Generator, Parts
+from .base import VAE, Parts
 
 _CHANNELS, _HIDDEN, _SIDE = 32, 256, 4
 
@@ -51,7 +52,7 @@ class _Decoder(nn.Module):
         return self.convT3(x)
 
 
-class BurgessVAE(Generator):
+class BurgessVAE(VAE):
     """p(x | z) and q(z | x), each three (32 px) or four (64 px) 4x4 convolutions of stride 2 and two hidden layers of 256.
 
     Parameter names are those of disentangling-vae, so its `model.pt` files load as they are.
@@ -71,9 +72,12 @@ class BurgessVAE(Generator):
         self.config = {"image_shape": self.image_shape, "latent_dim": latent_dim}
         self.encoder = _Encoder(channels, height, latent_dim)
         self.decoder = _Decoder(channels, height, latent_dim)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")  # with less variance the posterior collapses
 
     @classmethod
-    def recognise(cls, content: Any) -> Parts | None:
+    def recognise(cls, content: Any, path: Path) -> Parts | None:
         needed = {"encoder.mu_logvar_gen.weight", "decoder.lin1.weight", "decoder.convT3.weight"}
         if not is_state_dict(content) or not needed <= content.keys():
             return None
@@ -85,9 +89,5 @@ class BurgessVAE(Generator):
         return self.decoder(latents).sigmoid()
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean and log-variance of q(z | x), (B, D) each, of images (B, C, H, W) in [0, 1]."""
         mean, log_variance = self.encoder(images).unflatten(1, (self.latent_dim, 2)).unbind(-1)
         return mean, log_variance
-
-    def encode(self, images: Tensor) -> Tensor:
-        return self.posterior(images)[0]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ class MLPGAN(Generator):
         self.net = nn.Sequential(*layers[:-1])
 
     @classmethod
-    def recognise(cls, content: Any) -> Parts | None:
+    def recognise(cls, content: Any, path: Path) -> Parts | None:
         depth = len(content) // 2 if is_state_dict(content) else 0
         if depth < 2 or content.keys() != {f"{2 * i}.{name}" for i in range(depth) for name in ("weight", "bias")}:
             return None

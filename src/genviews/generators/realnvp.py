@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import OptionError, ShapeError
 from ..randomness import Rng, as_seeds, uniform
-from .base import Generator
+from .base import Flow
 
 
 class _Step(nn.Module):
@@ -65,7 +65,7 @@ class _Step(nn.Module):
         return (x - self.loc) * (-self.log_scale).exp()
 
 
-class RealNVP(Generator):
+class RealNVP(Flow):
     """z = f(x), x ~ f^-1(N(0, I)): affine couplings over random halves of the pixels, each half moved in turn.
 
     A grey value v in [0, 1] stands for the bin ((levels - 1) v + [0, 1]) / levels of (0, 1), of which the flow sees the logit
@@ -122,10 +122,14 @@ class RealNVP(Generator):
         orders = [order for first in pairs for order in (first, first.flip(0))]
         self.flow: Any = nn.ModuleList(_Step(order, hidden, dropout, bound) for order in orders)
 
+    @property
+    def bin_width(self) -> float:
+        return 1 / (self.levels - 1)
+
     def dequantise(self, images: Tensor, rng: Rng = None) -> Tensor:
-        """Images plus uniform noise as wide as a grey level, (B, C, H, W), whose `log_prob` the training maximises."""
+        """Images plus uniform noise as wide as a grey level, (B, C, H, W), so that grey values stay where they are."""
         noise = uniform(as_seeds(rng, len(images), images.device), self.latent_dim).reshape(images.shape)
-        return images + (noise - 0.5) / (self.levels - 1)
+        return images + (noise - 0.5) * self.bin_width
 
     @torch.no_grad()
     def initialise(self, images: Tensor) -> None:
@@ -160,9 +164,5 @@ class RealNVP(Generator):
         return self._forward(images)[0]
 
     def log_prob(self, images: Tensor) -> Tensor:
-        """Log-density (B,) in nats per image, of images in [0, 1].
-
-        A bound on the log-probability of grey values is `log_prob(dequantise(images)) - D * log(levels - 1)`.
-        """
         latents, log_det = self._forward(images)
         return log_det - 0.5 * (latents.square() + math.log(2 * math.pi)).sum(dim=1)

@@ -8,10 +8,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from ..errors import RunError
 from .figures import curves, error_bars
 from .page import Cell, Figure, Listing, Number, Panel, Section, Table, plot, sheet, write_page
-from .run_folder import read_metrics, read_pictures, read_results
+from .run_folder import read_metrics, read_pictures
 from .scores import Scores, Values, beyond_noise, interval, mean_std, signed
 
 BASELINE, CONTROL, REFERENCE = "none", "untrained", "real"
@@ -27,24 +26,13 @@ PLOTS = {
 STRIP = {"width": 830, "rows": 1}  # how a `sheet` fills a labelled row of the page
 
 
-def write_report(run: Path) -> Path:
-    """Writes `run`/report.html: one self-contained page of a COP-Gen run, finished or still going.
+NEEDED = ("title", "command", "date", "version", "seconds", "device", "rows", "probes", "cells")
+"""What results.json of a comparison holds."""
 
-    Args:
-        run: A run folder: results.json and, as far as the run has come, navigator/metrics.csv and images/pictures.npz.
 
-    Returns:
-        The path of the page.
-
-    Raises:
-        RunError: If results.json is missing or of another kind of run, or a file of the run is garbled.
-    """
-    path = run / "results.json"
-    needed = ("kind", "title", "command", "date", "version", "seconds", "device", "rows", "probes", "cells")
-    results = read_results(path, needed)
-    if results["kind"] != "cop-gen":
-        raise RunError(f"{path} is of kind {results['kind']!r}; give the folder of a run of kind 'cop-gen'")
-    scores = Scores.read(results, path)
+def write(run: Path, results: dict[str, Any]) -> Path:
+    """The page of a COP-Gen run, finished or still going; see `write_report`."""
+    scores = Scores.read(results, run / "results.json")
     navigator = results.get("navigator") or {}
     pictures = read_pictures(run / "images" / "pictures.npz")
     lead, numbers = _headline(scores)

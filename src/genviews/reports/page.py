@@ -97,12 +97,21 @@ def sheet(images: Tensor | NDArray, alt: str, *, label: str = "", width: int = 4
     pad = max(1, tile_width // 16)
     columns = min(len(images), max(1, (width // scale + pad) // (tile_width + pad)))
     pixels = grid(images[: rows * columns if rows else None], columns, pad)
+    return _embedded(Image.fromarray(pixels), scale, alt, label)
+
+
+def picture(path: Path, alt: str, *, label: str = "", width: int = 300) -> Panel:
+    """An image file, enlarged by a whole factor to at most `width` CSS pixels if it is small."""
+    with Image.open(path) as image:
+        return _embedded(image, max(1, width // image.width), alt, label)
+
+
+def _embedded(image: Image.Image, scale: int, alt: str, label: str) -> Panel:
     with io.BytesIO() as file:
-        Image.fromarray(pixels).save(file, format="PNG", optimize=True)
+        image.save(file, format="PNG", optimize=True)
         data = base64.b64encode(file.getvalue()).decode()
-    height, width = scale * pixels.shape[0], scale * pixels.shape[1]
     tag = Markup('<img class="{}" src="data:image/png;base64,{}" width="{}" height="{}" alt="{}">')
-    return Panel(tag.format("tiny" if scale > 1 else "full", data, width, height, alt), label)
+    return Panel(tag.format("tiny" if scale > 1 else "full", data, scale * image.width, scale * image.height, alt), label)
 
 
 def plot(svg: str, alt: str, *, label: str = "") -> Panel:

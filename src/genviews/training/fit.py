@@ -123,7 +123,7 @@ class Learner(L.LightningModule):
 
 
 class History(Callback):
-    """Keeps what the module logs every `every` steps, in the checkpoint and as `metrics.csv`.
+    """Keeps what the module logs every `every` steps and at the last, in the checkpoint and as `metrics.csv`.
 
     Attributes:
         rows: The steps and their metrics.
@@ -137,7 +137,7 @@ class History(Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         self.steps = trainer.global_step
-        if trainer.global_step % self.every == 0:
+        if trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps:
             self.rows.append({"step": trainer.global_step} | {k: float(v) for k, v in trainer.callback_metrics.items()})
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:

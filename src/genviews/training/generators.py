@@ -1,135 +1,122 @@
-"""Generators to start from where there is no checkpoint: a flow by maximum likelihood, a VAE by its evidence lower bound."""
+"""Generators to start from where there is no checkpoint: a flow by likelihood, a VAE by its bound, a GAN by its game."""
 
-import math
-from dataclasses import dataclass
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
-from torch.optim import AdamW
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_only
 
-from .. import generators
+from .. import generators, runs
+from ..checkpoints import write_text
 from ..data import Images
-from ..errors import OptionError, require_positive
-from ..generators import BurgessVAE, Generator, RealNVP
-from ..randomness import normal
+from ..errors import OptionError
+from ..generators import DISCRIMINATORS, FAMILIES, VAE, Flow, Generator
 from ..views.sources import RealViews
-from .fit import Learner, fit
-from .simclr import warmup_cosine
+from .fit import fit
+from .gans import GAN, GANOptions
+from .generator_learner import GeneratorLearner, GeneratorOptions
+from .infogan import InfoGANCR, InfoGANOptions
+from .likelihood import MaximumLikelihood
+from .samples import FrechetDistance, Samples
+from .vaes import OBJECTIVES, VAEOptions
+
+FLOW = GeneratorOptions(lr=1e-3, clip=1.0, ema=0.99)
+CONVOLUTIONAL_VAE = GeneratorOptions(steps=3000, lr=1e-3, clip=None)
+ADVERSARIAL = GeneratorOptions(
+    steps=5000, batch_size=32, lr=2e-3, betas=(0.0, 0.99), weight_decay=0.0, schedule="constant", clip=None, ema=0.998
+)
+
+DEFAULTS: dict[str, GeneratorOptions] = {
+    "realnvp": GeneratorOptions(clip=1.0),
+    "glow": FLOW,
+    "residual_flow": FLOW,
+    "burgess_vae": CONVOLUTIONAL_VAE,
+    "disco_vae": CONVOLUTIONAL_VAE,
+    "mlp_vae": CONVOLUTIONAL_VAE,
+    "stylegan2": ADVERSARIAL,
+    "sngan": ADVERSARIAL,
+    "dcgan": ADVERSARIAL,
+}
+"""The families that are trained here, and how unless one says otherwise."""
 
 
-@dataclass(frozen=True)
-class GeneratorOptions:
-    """How a generator is trained.
-
-    Attributes:
-        steps: Optimiser steps.
-        batch_size: Images a step.
-        lr: Of AdamW, after a short warm-up and before a cosine to zero.
-        weight_decay: Of AdamW.
-        clip: Largest norm of a gradient.
-        seed: Of everything.
-        latent_dim: Of the VAE.
-        beta: Weight of the VAE's KL divergence (Higgins et al. 2017); 1 is the plain evidence lower bound.
-        couplings: How many the flow has.
-        hidden: Width of the flow's couplings.
-        dropout: In the flow's couplings; what keeps it from learning a small set by heart.
-        margin: How far the flow's logit keeps from black and white.
-        levels: Grey values of the flow's images: 17 for digits, 256 for 8-bit images.
-    """
-
-    steps: int = 1500
-    batch_size: int = 128
-    lr: float = 3e-3
-    weight_decay: float = 1e-2
-    clip: float = 50.0
-    seed: int = 0
-    latent_dim: int = 32
-    beta: float = 1.0
-    couplings: int = 10
-    hidden: int = 192
-    dropout: float = 0.35
-    margin: float = 0.01
-    levels: int = 256
-
-    def __post_init__(self) -> None:
-        sizes = {"latent_dim": self.latent_dim, "couplings": self.couplings, "hidden": self.hidden}
-        require_positive(steps=self.steps, batch_size=self.batch_size, lr=self.lr, clip=self.clip, **sizes)
-
-
-class _GeneratorLearner(Learner):
-    frozen_parts = ("views",)
-
-    def __init__(self, generator: Any, views: RealViews, options: GeneratorOptions):
-        super().__init__()
-        self.generator, self.views, self.options = generator, views, options
-
-    def configure_optimizers(self) -> Any:
-        o = self.options
-        optimizer = AdamW(self.generator.parameters(), o.lr, betas=(0.9, 0.99), weight_decay=o.weight_decay)
-        return {"optimizer": optimizer, "lr_scheduler": warmup_cosine(optimizer, o.steps, o.steps // 15)}
-
-
-class MaximumLikelihood(_GeneratorLearner):
-    """A flow learns to give dequantised images a high density."""
-
-    def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], step: int) -> Tensor:
-        fetched, seeds = batch
-        flow, (images, _) = self.generator, self.views(*fetched)
-        loss = -flow.log_prob(flow.dequantise(images, seeds)).mean()
-        self.log_dict({"loss": loss, "bits_per_dim": loss / math.log(2) / flow.latent_dim + math.log2(flow.levels - 1)})
-        return loss
-
-
-class ELBO(_GeneratorLearner):
-    """A VAE learns to maximise E_q[log p(x | z)] - beta KL(q(z | x) || N(0, I)), with Bernoulli pixels."""
-
-    def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], step: int) -> Tensor:
-        fetched, seeds = batch
-        images, _ = self.views(*fetched)
-        mean, log_variance = self.generator.posterior(images)
-        z = mean + (log_variance / 2).exp() * normal(seeds, self.generator.latent_dim)
-        reconstruction = F.binary_cross_entropy(self.generator(z), images, reduction="sum") / len(images)
-        divergence = (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean() / 2
-        loss = reconstruction + self.options.beta * divergence
-        self.log_dict({"loss": loss, "reconstruction": reconstruction, "divergence": divergence})
-        return loss
+def learner(
+    family: str,
+    views: RealViews,
+    options: GeneratorOptions,
+    architecture: Mapping[str, Any],
+    vae: VAEOptions,
+    gan: GANOptions,
+) -> GeneratorLearner:
+    """A new generator of a family, with the objective that suits it; see `train_generator`."""
+    if family not in DEFAULTS:
+        raise OptionError(f"family {family!r} is not trained here; choose {', '.join(DEFAULTS)}")
+    try:
+        generator = FAMILIES[family](image_shape=views.image_shape, **architecture)
+    except TypeError as error:
+        raise OptionError(f"architecture {dict(architecture)} does not fit {family}: {error}") from None
+    if isinstance(generator, Flow):
+        return MaximumLikelihood(generator, views, options)
+    if isinstance(generator, VAE):
+        return OBJECTIVES[vae.objective](generator, views, options, vae)
+    discriminator = DISCRIMINATORS[family](views.image_shape)
+    if isinstance(gan, InfoGANOptions) and gan.codes:
+        return InfoGANCR(generator, discriminator, views, options, gan)
+    return GAN(generator, discriminator, views, options, gan)
 
 
 def train_generator(
-    family: str, images: Images, options: GeneratorOptions, out: Path, resume: bool = False, **trainer: Any
+    family: str,
+    images: Images,
+    options: GeneratorOptions | None = None,
+    out: Path = Path("runs/generator"),
+    resume: bool = False,
+    *,
+    architecture: Mapping[str, Any] | None = None,
+    vae: VAEOptions | None = None,
+    gan: GANOptions | None = None,
+    distance: Callable[[], FrechetDistance | None] | None = None,
+    every: int | None = None,
+    precision: Any = "32-true",
+    callbacks: Sequence[Callback] = (),
+    **trainer: Any,
 ) -> Generator:
     """Trains a generator on images and saves it for `generators.load`.
 
     Args:
-        family: "realnvp" or "burgess_vae" (32 or 64 px).
+        family: One of `DEFAULTS`.
         images: To learn from.
-        options: See `GeneratorOptions`.
-        out: Run folder.
+        options: See `GeneratorOptions`; the family's `DEFAULTS` if None.
+        out: Run folder: beside the generator `metrics.csv`, `results.json` and `images/samples-STEP.png`.
         resume: Go on from the last checkpoint in `out`, or return the generator that a finished run left there.
+        architecture: Further arguments of the family's constructor.
+        vae: What a VAE minimises; `VAEOptions()` if None.
+        gan: What the networks of a GAN descend; `GANOptions()` if None, and with `InfoGANOptions` those of an InfoGAN-CR.
+        distance: Makes what measures the FID on the way, once all options are known to be right; None does not.
+        every: Steps between pictures and FIDs; a tenth of all if None.
+        precision: Lightning's.
+        callbacks: More of them.
         **trainer: Further arguments of `fit`.
 
     Raises:
-        OptionError: If the family is not trained here, or makes no images of this size.
+        OptionError: If the family is not trained here, makes no images of this size, or has no such architecture.
     """
     if resume and (out / "model.json").exists():
         return generators.load(out)
+    options = options or DEFAULTS.get(family, GeneratorOptions())
     views = RealViews(images)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        if family == "realnvp":
-            o = options
-            flow = RealNVP(images.image_shape, o.couplings, o.hidden, o.levels, o.dropout, margin=o.margin)
-            first = views(*views[torch.arange(min(len(images), 1024))])[0]
-            flow.initialise(flow.dequantise(first, torch.arange(len(first))))
-            module: _GeneratorLearner = MaximumLikelihood(flow, views, options)
-        elif family == "burgess_vae":
-            module = ELBO(BurgessVAE(images.image_shape, options.latent_dim), views, options)
-        else:
-            raise OptionError(f"family {family!r} is not trained here; choose realnvp or burgess_vae")
-    fit(
+        module = learner(family, views, options, architecture or {}, vae or VAEOptions(), gan or GANOptions())
+    watch = distance() if distance else None
+    module.generator.autocast = precision != "32-true"
+    clock = time.perf_counter()
+    history = fit(
         module,
         views,
         steps=options.steps,
@@ -138,8 +125,26 @@ def train_generator(
         out=out,
         resume=resume,
         description=family,
+        callbacks=[*callbacks, Samples(out / "images", every or max(1, options.steps // 10), options.seed, watch)],
         clip=options.clip,
+        precision=precision,
         **trainer,
     )
-    generators.save(module.generator, out)
-    return module.generator.frozen()
+    trained = module.trained.frozen()
+    trained.autocast = False
+    results = {
+        "kind": "generator",
+        "family": family,
+        "parameters": sum(parameter.numel() for parameter in trained.parameters()),
+        "images": len(images),
+        "config": trained.config,
+        "options": asdict(options),
+        "fid": watch.description if watch else None,
+        "last": history.rows[-1] if history.rows else {},
+        "steps": history.steps,
+        "seconds": time.perf_counter() - clock,
+        **runs.facts(),
+    }
+    rank_zero_only(write_text)(out / "results.json", json.dumps(results, indent=1) + "\n")
+    rank_zero_only(generators.save)(trained, out)
+    return trained

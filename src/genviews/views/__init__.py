@@ -1,9 +1,21 @@
 """Pairs of views: rendered in the training step, or to disk and read back."""
 
 from .cop_gen_layout import CopGenFolder, export_cop_gen
+from .generated import GeneratedImages
 from .rendered import RenderedViews
 from .rendering import render
 from .sources import GeneratedViews, RealViews, Views
 from .store import Pairs, Store
 
-__all__ = ["CopGenFolder", "GeneratedViews", "Pairs", "RealViews", "RenderedViews", "Store", "Views", "export_cop_gen", "render"]
+__all__ = [
+    "CopGenFolder",
+    "GeneratedImages",
+    "GeneratedViews",
+    "Pairs",
+    "RealViews",
+    "RenderedViews",
+    "Store",
+    "Views",
+    "export_cop_gen",
+    "render",
+]

@@ -1,0 +1,96 @@
+"""What GANs learn against: images (B, C, H, W) in [0, 1] -> logits (B,), above zero for what looks real.
+
+Neither network here has buffers that depend on the images, so that under DistributedDataParallel it may be called for real and
+generated ones in the same step.
+"""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from .sizes import doublings
+
+_SIDE = 4
+
+
+class Discriminator(nn.Module):
+    """Judges the features that `body` makes of images in [-1, 1].
+
+    Attributes:
+        num_features: F, the size of the features.
+    """
+
+    def __init__(self, body: nn.Module, num_features: int, head: nn.Module):
+        super().__init__()
+        self.body, self.num_features, self.head = body, num_features, head
+
+    def features(self, images: Tensor) -> Tensor:
+        """The features (B, F) of images (B, C, H, W) in [0, 1], for another head beside the judgement, such as InfoGAN's."""
+        return self.body(2 * images - 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The logits (B,) of images (B, C, H, W) in [0, 1]."""
+        return self.head(self.features(images)).squeeze(1)
+
+
+def _conv(inputs: int, outputs: int, kernel: int, gain: float = 1) -> nn.Module:
+    conv = nn.Conv2d(inputs, outputs, kernel, padding="same")
+    nn.init.xavier_uniform_(conv.weight, gain)
+    return spectral_norm(conv)
+
+
+class _Block(nn.Module):
+    """Features (B, inputs, H, W) -> (B, outputs, H/2, W/2), or of the same size unless `shrink`."""
+
+    def __init__(self, inputs: int, outputs: int, first: bool = False, shrink: bool = True):
+        super().__init__()
+        pool = nn.AvgPool2d(2) if shrink else nn.Identity()
+        activation = nn.Identity() if first else nn.ReLU()  # which would cut the images' dark half
+        convolutions = [_conv(inputs, outputs, 3, 2**0.5), nn.ReLU(), _conv(outputs, outputs, 3, 2**0.5)]
+        self.model = nn.Sequential(activation, *convolutions, pool)
+        self.bypass = nn.Sequential(pool, _conv(inputs, outputs, 1)) if shrink else nn.Identity()
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.model(features) + self.bypass(features)
+
+
+class SNGANDiscriminator(Discriminator):
+    """The residual network of SNGAN (Miyato et al. 2018): spectral normalisation throughout, features averaged over space.
+
+    Args:
+        image_shape: (C, H, W), square, of 8, 16, 32, ... pixels.
+        width: Channels of the first block; each of the next has twice as many, up to eight times.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], width: int = 64):
+        widths = [width * min(2**i, 8) for i in range(doublings(image_shape))]
+        blocks = [_Block(image_shape[0], width, first=True), *(_Block(*sizes) for sizes in pairwise(widths))]
+        last = _Block(widths[-1], widths[-1], shrink=False)
+        body = nn.Sequential(*blocks, last, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        head = nn.Linear(widths[-1], 1)
+        nn.init.xavier_uniform_(head.weight)
+        super().__init__(body, widths[-1], spectral_norm(head))
+
+
+class DCGANDiscriminator(Discriminator):
+    """The network of DCGAN (Radford et al. 2016): 4x4 convolutions of stride 2 to 4 x 4, BatchNorm and leaky ReLU.
+
+    Its BatchNorm takes the statistics of the batch and keeps none.
+
+    Args:
+        image_shape: (C, H, W), square, of 8, 16, 32, ... pixels.
+        width: Channels of the first layer; each of the next has twice as many.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], width: int = 64):
+        widths = [width << i for i in range(doublings(image_shape))]
+        layers: list[nn.Module] = [nn.Conv2d(image_shape[0], width, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for fine, coarse in pairwise(widths):
+            layers += [nn.Conv2d(fine, coarse, 4, 2, 1, bias=False), nn.BatchNorm2d(coarse, track_running_stats=False)]
+            layers += [nn.LeakyReLU(0.2)]
+        num_features = widths[-1] * _SIDE**2
+        super().__init__(nn.Sequential(*layers, nn.Flatten()), num_features, nn.Linear(num_features, 1))
+        for name, weight in self.named_parameters():
+            if name.endswith("weight"):
+                nn.init.normal_(weight, mean=float(weight.ndim == 1), std=0.02)

@@ -1,0 +1,58 @@
+"""The report of a generator's training: its samples step by step, its losses, its FID."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .figures import curves
+from .page import Figure, Listing, Number, Section, picture, plot, write_page
+from .run_folder import read_metrics
+
+MEASURED = ("fid", "bits_per_dim", "reconstruction")
+"""What makes a headline, in this order, where the run has it."""
+
+
+NEEDED = ("family", "images", "parameters", "steps", "seconds", "date", "version", "device")
+"""What results.json of a training holds."""
+
+
+def write(run: Path, results: dict[str, Any]) -> Path:
+    """The page of a generator's training; see `write_report`."""
+    metrics = read_metrics(run / "metrics.csv")
+    steps = metrics.pop("step", np.zeros(0))
+    sheets = sorted((run / "images").glob("samples-*.png"))
+    numbers = [
+        Number(f"{values[np.isfinite(values)][-1]:.4g}", name.replace("_", " "), results.get(name, ""))
+        for name in MEASURED
+        if np.isfinite(values := metrics.get(name, np.zeros(0))).any()
+    ]
+    plots = [
+        plot(curves(steps, {name.replace("_", " "): values}), f"{name} over the steps", label=name.replace("_", " "))
+        for name, values in metrics.items()
+        if np.isfinite(values).any()
+    ]
+    shown = [sheets[i] for i in sorted({0, len(sheets) // 2, len(sheets) - 1})] if sheets else []
+    panels = [picture(path, f"samples after {_step(path):,} steps", label=f"step {_step(path):,}") for path in shown]
+    config = run / "config.yaml"
+    again = [Listing("config.yaml", config.read_text(), folded=True)] if config.exists() else []
+    page = run / "report.html"
+    write_page(
+        page,
+        f"{results['family']} on {results['images']:,} images",
+        f"{results['parameters']:,} parameters, {results['steps']:,} steps in {timedelta(seconds=round(results['seconds']))}.",
+        [
+            Section("Samples", ["The same latents as the generator learned."], [Figure(panels, "Drawn from the prior.")]),
+            Section("Curves", figures=[Figure(plots, "As metrics.csv has them.")]),
+            Section("Again", ["This command repeats the run."], listings=again),
+        ],
+        kicker="genviews · generator",
+        facts=[results["date"][:16].replace("T", " "), results["device"], f"genviews {results['version']}"],
+        numbers=numbers,
+    )
+    return page
+
+
+def _step(sheet: Path) -> int:
+    return int(sheet.stem.rpartition("-")[2])
