@@ -115,7 +115,7 @@ def test_what_cannot_be_parsed(line: str, message: str, refused) -> None:
         ("generator train --data nope", "data 'nope' is neither digits, mnist"),
         ("generator train --family burgess_vae", "32 x 32 or 64 x 64"),
         ("generator train --features nope", "nope is missing"),
-        ("generator train --architecture.wings 2 --features none", "architecture .* does not fit realnvp: .*'wings'"),
+        ("generator train --architecture.wings 2 --features none", "architecture .* is not one of RealNVP.*'wings'"),
         ("generator sample digits-flow --condition 3", "condition is 3; the generator has no conditions"),
         ("generator convert digits-flow to --options.wings 2", "does not fit .*'wings'"),
         ("generator info digits-flow --options.instances features.npy", "RealNVP is conditioned on no instances"),

@@ -110,6 +110,7 @@ def train(
     ema: float | None = None,
     seed: int = 0,
     architecture: dict[str, Any] | None = None,
+    discriminator: dict[str, Any] | None = None,
     vae: VAEOptions = VAE_OBJECTIVE,
     gan: InfoGANOptions = GAN_OBJECTIVE,
     features: str | None = None,
@@ -142,6 +143,7 @@ def train(
         ema: Decay a step of the running average of the weights, which is what is kept; the family's own if not given.
         seed: Of everything.
         architecture: Arguments of the family's constructor, such as `--architecture.latent_dim 10`.
+        discriminator: Arguments of the constructor of a GAN's discriminator, such as `--discriminator.width 32`.
         vae: What a VAE minimises.
         gan: What the networks of a GAN descend; `--gan.codes 5` makes it an InfoGAN-CR.
         features: What FID is measured with: FID's InceptionV3, MNIST's LeNet, or an encoder's folder; if not given, a small
@@ -164,7 +166,8 @@ def train(
         options,
         out,
         resume,
-        architecture=architecture or {},
+        architecture=architecture,
+        discriminator=discriminator,
         vae=vae,
         gan=gan,
         distance=partial(_distance, features, splits, Path(data).stem, out / "features", samples, seed),

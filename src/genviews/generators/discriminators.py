@@ -63,7 +63,7 @@ class SNGANDiscriminator(Discriminator):
         width: Channels of the first block; each of the next has twice as many, up to eight times.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], width: int = 64):
+    def __init__(self, image_shape: tuple[int, int, int], width: int = 16):
         widths = [width * min(2**i, 8) for i in range(doublings(image_shape))]
         blocks = [_Block(image_shape[0], width, first=True), *(_Block(*sizes) for sizes in pairwise(widths))]
         last = _Block(widths[-1], widths[-1], shrink=False)
@@ -83,7 +83,7 @@ class DCGANDiscriminator(Discriminator):
         width: Channels of the first layer; each of the next has twice as many.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], width: int = 64):
+    def __init__(self, image_shape: tuple[int, int, int], width: int = 32):
         widths = [width << i for i in range(doublings(image_shape))]
         layers: list[nn.Module] = [nn.Conv2d(image_shape[0], width, 4, 2, 1), nn.LeakyReLU(0.2)]
         for fine, coarse in pairwise(widths):

@@ -51,7 +51,7 @@ class SNGAN(Generator):
     Args:
         image_shape: (C, H, W), square, of 8, 16, 32, ... pixels.
         latent_dim: D.
-        channels: Of the features at 4 x 4 and after each block; None for 64 throughout. The published generators have 256
+        channels: Of the features at 4 x 4 and after each block; None for 32 throughout. The published generators have 256
             throughout at 32 px and 1024, 512, 256, 128, 64 at 64 px.
 
     Raises:
@@ -69,7 +69,7 @@ class SNGAN(Generator):
         super().__init__()
         blocks = doublings(image_shape)
         colours, size, _ = image_shape
-        channels = [64] * (blocks + 1) if channels is None else list(channels)
+        channels = [32] * (blocks + 1) if channels is None else list(channels)
         if len(channels) != blocks + 1:
             raise OptionError(f"channels is {channels}; images of {size} pixels take {blocks + 1}, for sizes 4 to {size}")
         self.image_shape = (colours, size, size)

@@ -86,7 +86,7 @@ class StyleGAN2(Generator):
         image_shape: (C, H, H), H a power of two from 8.
         latent_dim: Of z.
         mapping: Widths of the mapping network's layers; the last is that of w.
-        channels: Of the features at 4 px, 8 px, ..., H px; None for 64, and 32 at H px.
+        channels: Of the features at 4 px, 8 px, ..., H px; None for 64, but 32 and 16 at the last two.
         num_conditions: Classes, which the mapping network takes; None for none.
         label_dim: Of a class's embedding; None for that of w.
         noise: What is added to the features: "fixed", the same to every image; "random", of PyTorch's global generator, as

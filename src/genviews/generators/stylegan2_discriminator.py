@@ -34,7 +34,7 @@ class StyleGAN2Discriminator(nn.Module):
 
     Args:
         image_shape: (C, H, H), H a power of two from 8.
-        channels: Of the features at 4 px, 8 px, ..., H px; None for 64, and 32 at H px.
+        channels: Of the features at 4 px, 8 px, ..., H px; None for 64, but 32 and 16 at the last two.
         num_conditions: Classes, None for none.
         label_dim: Of a class's embedding; None for the channels at 4 px.
         mapping: Widths of the layers that map a class's embedding; the last is that of its product with the features.
@@ -43,6 +43,9 @@ class StyleGAN2Discriminator(nn.Module):
         clamp: Largest magnitude of a layer's outputs, None for any.
         activation: "lrelu", "relu" or "linear".
         mapping_rate: Multiplies the learning rate of the layers of `mapping`.
+
+    Attributes:
+        num_features: F, the size of the features.
     """
 
     kernel: Tensor
@@ -63,7 +66,7 @@ class StyleGAN2Discriminator(nn.Module):
         super().__init__()
         first, *_ = channels = channels_by_size(image_shape, channels)
         options: dict[str, Any] = {"activation": activation, "clamp": clamp}
-        self.stddev_group = stddev_group
+        self.stddev_group, self.num_features = stddev_group, first
         self.register_buffer("kernel", fir(blur), persistent=False)
         self.mapping = None
         if num_conditions is not None:
@@ -92,15 +95,19 @@ class StyleGAN2Discriminator(nn.Module):
             discriminator.load_state_dict(state)
         return discriminator.eval()
 
-    def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Logits (B,), above zero for real, of images (B, C, H, H) in [0, 1] and, if conditional, their classes (B,)."""
-        if (condition is None) != (self.mapping is None):
-            raise ShapeError(f"this discriminator takes {'no' if self.mapping is None else 'a'} condition (B,)")
+    def features(self, images: Tensor) -> Tensor:
+        """The features (B, F) of images (B, C, H, H) in [0, 1], for another head beside the judgement, such as InfoGAN's."""
         x = self.from_rgb(2 * images - 1)
         for block in self.blocks:
             x = block(x, self.kernel)
         x = self.last_conv(torch.cat([x, self._deviation(x)], 1))
-        logits = self.out(self.hidden(x.flatten(1)))
+        return self.hidden(x.flatten(1))
+
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Logits (B,), above zero for real, of images (B, C, H, H) in [0, 1] and, if conditional, their classes (B,)."""
+        if (condition is None) != (self.mapping is None):
+            raise ShapeError(f"this discriminator takes {'no' if self.mapping is None else 'a'} condition (B,)")
+        logits = self.out(self.features(images))
         if self.mapping is None:
             return logits[:, 0]
         return (logits * self.mapping(images.new_empty(len(images), 0), condition)).sum(1) / math.sqrt(logits.shape[1])

@@ -27,7 +27,7 @@ def channels_by_size(image_shape: Sequence[int], channels: Sequence[int] | None)
     """
     sizes = doublings(image_shape) + 1
     if channels is None:
-        return [64] * (sizes - 1) + [32]
+        return [64] * (sizes - 2) + [32, 16]
     if len(channels) != sizes:
         raise OptionError(f"channels is {channels}; give one number for each of the {sizes} sizes 4, 8, ..., {image_shape[1]}")
     return list(channels)

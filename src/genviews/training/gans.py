@@ -33,7 +33,7 @@ class GANOptions:
     """
 
     loss: Form = "nonsaturating"
-    r1: float = 1.0
+    r1: float = 0.5
     r1_every: int = 16
     discriminator_lr: float = 1.0
     augment: Literal["none", "diff", "expert"] = "none"

@@ -1,10 +1,11 @@
 """What all objectives that train a generator share: the generator, the images, the optimiser."""
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch.optim import AdamW
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import OptionError, require_positive
 from ..generators import Generator
@@ -61,18 +62,26 @@ class GeneratorLearner(Learner):
     def __init__(self, generator: Any, views: RealViews, options: GeneratorOptions):
         super().__init__()
         self.generator, self.views, self.options = generator, views, options
-        average = get_ema_multi_avg_fn(options.ema)
-        self.average = AveragedModel(generator, multi_avg_fn=average) if options.ema else None
+        self.average: Any = copy.deepcopy(generator).requires_grad_(False) if options.ema else None
 
     @property
     def trained(self) -> Generator:
         """What is kept: the running average of the generator if there is one."""
-        return self.generator if self.average is None else self.average.module  # type: ignore[return-value]
+        return self.average or self.generator
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
-        if self.average is not None:
-            self.average.update_parameters(self.generator)
+        if self.average:
+            self.update_average()
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Moves the average towards the weights, faster in the first steps; buffers, such as BatchNorm's, are copied."""
+        decay = min(self.options.ema, (1 + self.global_step) / (10 + self.global_step))
+        for mean, weight in zip(self.average.parameters(), self.generator.parameters(), strict=True):
+            mean.lerp_(weight, 1 - decay)
+        for mean, buffer in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+            mean.copy_(buffer)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """What AdamW optimises; a group may have an lr of its own."""

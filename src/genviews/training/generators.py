@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,9 @@ from .samples import FrechetDistance, Samples
 from .vaes import OBJECTIVES, VAEOptions
 
 FLOW = GeneratorOptions(lr=1e-3, clip=1.0, ema=0.99)
-CONVOLUTIONAL_VAE = GeneratorOptions(steps=3000, lr=1e-3, clip=None)
+CONVOLUTIONAL_VAE = GeneratorOptions(steps=3000, batch_size=64, lr=1e-3)
 ADVERSARIAL = GeneratorOptions(
-    steps=5000, batch_size=32, lr=2e-3, betas=(0.0, 0.99), weight_decay=0.0, schedule="constant", clip=None, ema=0.998
+    steps=10000, batch_size=32, lr=5e-4, betas=(0.5, 0.99), weight_decay=0.0, schedule="constant", clip=None, ema=0.998
 )
 
 DEFAULTS: dict[str, GeneratorOptions] = {
@@ -38,7 +38,7 @@ DEFAULTS: dict[str, GeneratorOptions] = {
     "burgess_vae": CONVOLUTIONAL_VAE,
     "disco_vae": CONVOLUTIONAL_VAE,
     "mlp_vae": CONVOLUTIONAL_VAE,
-    "stylegan2": ADVERSARIAL,
+    "stylegan2": replace(ADVERSARIAL, lr=4e-3, betas=(0.0, 0.99)),
     "sngan": ADVERSARIAL,
     "dcgan": ADVERSARIAL,
 }
@@ -50,24 +50,29 @@ def learner(
     views: RealViews,
     options: GeneratorOptions,
     architecture: Mapping[str, Any],
+    discriminator: Mapping[str, Any],
     vae: VAEOptions,
     gan: GANOptions,
 ) -> GeneratorLearner:
     """A new generator of a family, with the objective that suits it; see `train_generator`."""
     if family not in DEFAULTS:
         raise OptionError(f"family {family!r} is not trained here; choose {', '.join(DEFAULTS)}")
-    try:
-        generator = FAMILIES[family](image_shape=views.image_shape, **architecture)
-    except TypeError as error:
-        raise OptionError(f"architecture {dict(architecture)} does not fit {family}: {error}") from None
+    generator = _built(FAMILIES[family], views, architecture)
     if isinstance(generator, Flow):
         return MaximumLikelihood(generator, views, options)
     if isinstance(generator, VAE):
         return OBJECTIVES[vae.objective](generator, views, options, vae)
-    discriminator = DISCRIMINATORS[family](views.image_shape)
+    judge = _built(DISCRIMINATORS[family], views, discriminator)
     if isinstance(gan, InfoGANOptions) and gan.codes:
-        return InfoGANCR(generator, discriminator, views, options, gan)
-    return GAN(generator, discriminator, views, options, gan)
+        return InfoGANCR(generator, judge, views, options, gan)
+    return GAN(generator, judge, views, options, gan)
+
+
+def _built(network: Callable[..., Any], views: RealViews, architecture: Mapping[str, Any]) -> Any:
+    try:
+        return network(image_shape=views.image_shape, **architecture)
+    except TypeError as error:
+        raise OptionError(f"architecture {dict(architecture)} is not one of {error}") from None
 
 
 def train_generator(
@@ -78,6 +83,7 @@ def train_generator(
     resume: bool = False,
     *,
     architecture: Mapping[str, Any] | None = None,
+    discriminator: Mapping[str, Any] | None = None,
     vae: VAEOptions | None = None,
     gan: GANOptions | None = None,
     distance: Callable[[], FrechetDistance | None] | None = None,
@@ -95,6 +101,7 @@ def train_generator(
         out: Run folder: beside the generator `metrics.csv`, `results.json` and `images/samples-STEP.png`.
         resume: Go on from the last checkpoint in `out`, or return the generator that a finished run left there.
         architecture: Further arguments of the family's constructor.
+        discriminator: Further arguments of the constructor of a GAN's discriminator.
         vae: What a VAE minimises; `VAEOptions()` if None.
         gan: What the networks of a GAN descend; `GANOptions()` if None, and with `InfoGANOptions` those of an InfoGAN-CR.
         distance: Makes what measures the FID on the way, once all options are known to be right; None does not.
@@ -112,7 +119,9 @@ def train_generator(
     views = RealViews(images)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        module = learner(family, views, options, architecture or {}, vae or VAEOptions(), gan or GANOptions())
+        module = learner(
+            family, views, options, architecture or {}, discriminator or {}, vae or VAEOptions(), gan or GANOptions()
+        )
     watch = distance() if distance else None
     module.generator.autocast = precision != "32-true"
     clock = time.perf_counter()
