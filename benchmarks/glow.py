@@ -24,8 +24,8 @@ from genviews.generators.glow import Glow
 Way = Callable[[Tensor], Tensor]
 
 SETTINGS: tuple[tuple[dict[str, Any], int], ...] = (
-    ({"image_shape": (3, 32, 32), "blocks": 3, "steps": 8, "width": 64}, 32),
-    ({"image_shape": (3, 64, 64), "blocks": 4, "steps": 32, "width": 512}, 2),
+    ({"image_shape": (3, 32, 32), "blocks": 3, "steps": 8, "width": 64, "affine": True}, 32),
+    ({"image_shape": (3, 64, 64), "blocks": 4, "steps": 32, "width": 512, "affine": True}, 2),
 )
 
 

@@ -14,9 +14,9 @@ from genviews.generators import load
 from genviews.generators.glow import Glow
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "affine": {"blocks": 2},
+    "affine": {"blocks": 2, "affine": True},
     "additive, grey": {"image_shape": (1, 12, 12), "blocks": 2, "affine": False},
-    "plain convolutions": {"blocks": 3, "lu": False},
+    "plain convolutions": {"blocks": 3, "affine": True, "lu": False},
     "one block, additive": {"image_shape": (3, 4, 4), "blocks": 1, "affine": False, "lu": False},
 }
 

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from reference.generators import MADE_BY_OTHERS, name_of
@@ -94,3 +95,28 @@ def test_wrap_passes_conditions_on() -> None:
         generator(torch.zeros(3, 4))
     with pytest.raises(ShapeError, match=r"\(2,\), expected \(3,\)"):
         generator(torch.zeros(3, 4), torch.arange(2))
+
+
+def test_the_weights_themselves_instead_of_their_average(shared: Path) -> None:
+    folder = shared / "fixtures" / "resflow"
+    recorded = {name: torch.from_numpy(array) for name, array in np.load(folder / "io.npz").items()}
+    for average, name in ((True, "out_ema_x_from_z_tight"), (False, "out_x_from_z_tight")):
+        flow = load(folder, average=average)
+        torch.testing.assert_close(flow(recorded["z_in"]), recorded[name].float(), rtol=0, atol=1e-5)
+    path = shared / "fixtures" / "stylegan2_ada" / "checkpoint.pkl"
+    recorded = {name: torch.from_numpy(array) for name, array in np.load(path.with_name("io.npz")).items()}
+    images = load(path, average=False).in_space("w+")(recorded["ws_in"].flatten(1))
+    torch.testing.assert_close(2 * images - 1, recorded["out_image_ws_G"], rtol=1e-4, atol=1e-4)
+
+
+def test_options_of_loading(shared: Path) -> None:
+    folder = shared / "fixtures" / "icgan_biggan"
+    recorded = {name: torch.from_numpy(array) for name, array in np.load(folder / "io.npz").items()}
+    icgan = load(folder, instances=recorded["feats"], truncation=0.5)
+    assert (icgan.num_conditions, icgan.truncation) == (3, 0.5)
+    images = icgan(recorded["z"], torch.arange(3))
+    torch.testing.assert_close(2 * images - 1, recorded["out_image"], rtol=1e-4, atol=1e-5)
+    with pytest.raises(OptionError, match=r"has no instances.*with_instances"):
+        load(folder)(recorded["z"])
+    with pytest.raises(OptionError, match="RealNVP is conditioned on no instances"):
+        load("digits-flow", instances=recorded["feats"])

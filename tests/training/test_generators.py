@@ -88,6 +88,17 @@ def test_every_family_trains_and_is_watched(family: str, tmp_path: Path) -> None
         assert again.state_dict()[name].equal(tensor), name
 
 
+@pytest.mark.parametrize("family", DEFAULTS)
+def test_every_family_trains_in_mixed_precision(family: str, tmp_path: Path) -> None:
+    images = data.load("digits", 16 if family in SMALL else 32).train
+    options = replace(DEFAULTS[family], steps=2, batch_size=4)
+    trained = train_generator(
+        family, images, options, tmp_path, architecture=SMALL.get(family), precision="bf16-mixed", log_every=1
+    )
+    assert not trained.autocast and all(weight.dtype == torch.float32 for weight in trained.parameters())
+    assert all(math.isfinite(loss) for loss in column(tmp_path / "metrics.csv", "loss"))
+
+
 def test_impossible_families_and_sizes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="family 'stylegan9' is not trained here"):
         train_generator("stylegan9", DIGITS, out=tmp_path)

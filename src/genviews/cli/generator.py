@@ -178,15 +178,20 @@ def train(
         checkpoint_every=checkpoint_every,
         log_every=log_every,
     )
-    print(write_report(out))
-    print(out)
+    if _is_first():
+        print(write_report(out), out, sep="\n")
+
+
+def _is_first() -> bool:
+    """Whether this is the first process of a distributed run, or the only one."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def _distance(
     features: str | None, data: datasets.Splits, name: str, out: Path, samples: int, seed: int
 ) -> FrechetDistance | None:
-    """What FID is measured with, by the first process of a distributed run."""
-    if features == "none" or os.environ.get("LOCAL_RANK", "0") != "0" or (features is None and data.train.labels.min() < 0):
+    """What the first process measures the FID with."""
+    if features == "none" or not _is_first() or (features is None and data.train.labels.min() < 0):
         return None
     judge = encoders.features(features) if features else train_classifier(data, name=name, out=out, resume=True)
     return FrechetDistance(judge, data.test, samples, seed)

@@ -231,7 +231,7 @@ class Glow(Flow):
         blocks: Scales.
         steps: Of the flow in each block.
         width: Of the couplings' two hidden layers.
-        affine: Whether couplings also scale.
+        affine: Whether couplings also scale, which fits better, but can overflow when a young flow is inverted.
         lu: Whether the 1x1 convolutions learn an LU decomposition and not the matrix itself; those of the last block always do.
         levels: Grey values: 2^n_bits.
         image_size: H and W instead of those, for files that do not tell.
@@ -250,8 +250,8 @@ class Glow(Flow):
         image_shape: tuple[int, int, int] = (3, 64, 64),
         blocks: int = 3,
         steps: int = 8,
-        width: int = 96,
-        affine: bool = True,
+        width: int = 64,
+        affine: bool = False,
         lu: bool = True,
         levels: int = 32,
         image_size: int | None = None,

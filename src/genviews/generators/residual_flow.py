@@ -208,9 +208,10 @@ class ResidualFlow(Flow):
 
     def update_lipschitz(self) -> None:
         """Renews the norms of all layers by power iteration; `log_prob` does so while training."""
-        for module in self.modules():
-            if isinstance(module, LipschitzMap):
-                module.update()
+        with torch.autocast(self.device.type, enabled=False):
+            for module in self.modules():
+                if isinstance(module, LipschitzMap):
+                    module.update()
 
     @torch.no_grad()
     def initialise(self, images: Tensor) -> None:
