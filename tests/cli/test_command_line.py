@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genviews.cli import OVERVIEW, RUNS, VERBS, _find, _parser, main
+from genviews.cli import OVERVIEW, RUNS, VERBS, _find, _function, _parser, main
 from genviews.encoders import Encoder, save
 
 MODULES = {verb: import_module(f"genviews.cli.{verb}").COMMAND for verb in VERBS}
 COMMANDS = {
-    f"{verb} {sub}".strip(): command
+    f"{verb} {sub}".strip(): _function(command)
     for verb, commands in MODULES.items()
     for sub, command in (commands.items() if isinstance(commands, dict) else [("", commands)])
 }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 VERBS = {
     "quickstart": "the main job in one command: navigator, pairs, encoders, probes, a page of pictures",
-    "generator": "info | sample | train: what renders latents",
+    "generator": "info | sample | convert | train: what renders latents",
     "navigator": "train: learns optimal positives in a generator's latent space",
     "views": "render | export: pairs of images to disk",
     "pretrain": "an encoder from real images, rendered pairs, or pairs rendered on the fly",
@@ -65,15 +65,19 @@ def _find(args: list[str]) -> tuple[str, Callable[..., Any], list[str]]:
     if callable(command):
         return verb, command, rest
     if rest and rest[0] in command:
-        return f"{verb} {rest[0]}", command[rest[0]], rest[1:]
+        return f"{verb} {rest[0]}", _function(command[rest[0]]), rest[1:]
     if rest and rest[0] in ("-h", "--help"):
         width = max(map(len, command))
-        lines = [
-            f"  genviews {verb} {sub:<{width}}  {(inspect.getdoc(run) or '').splitlines()[0]}" for sub, run in command.items()
-        ]
+        about = {sub: inspect.getdoc(_function(run)) or "" for sub, run in command.items()}
+        lines = [f"  genviews {verb} {sub:<{width}}  {text.splitlines()[0]}" for sub, text in about.items()]
         print("\n".join([f"usage: genviews {verb} COMMAND ...", "", *lines]))
         raise SystemExit(0)
     raise OptionError(f"{verb} takes one of {', '.join(command)}; got {rest[0] if rest else 'nothing'!r}")
+
+
+def _function(command: Callable[..., Any] | str) -> Callable[..., Any]:
+    """A command, or that of the module of this name, whose imports take seconds."""
+    return importlib.import_module(f".{command}", __name__).COMMAND if isinstance(command, str) else command
 
 
 def _parser(name: str, command: Callable[..., Any]) -> "ArgumentParser":

@@ -1,11 +1,16 @@
 """Generators G: latents -> images. `load` opens built-in ones, saved ones and public checkpoints; `wrap` takes any module."""
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_buffer_registration_hook, register_module_parameter_registration_hook
 
 from .. import checkpoints
 from ..errors import CheckpointError, OptionError
@@ -79,6 +84,9 @@ _FILES = [pattern for family in FAMILIES.values() for pattern in family.files]
 _AVERAGES = ("G_ema", "g_ema", "ema")
 """What trainings name the running average of their weights."""
 
+_SMALL = 1 << 20
+"""Numbers that any network may have, whatever its file holds."""
+
 _WEIGHTS = files(__package__) / "weights"
 
 
@@ -133,10 +141,35 @@ def _open(path: Path, options: dict[str, Any], average: bool) -> Generator:
         raise CheckpointError(f"{path} is no file and none of the built-in generators: {', '.join(available())}")
     with checkpoints.building(path):
         family, (config, state) = _read(path, average)
-        generator = family(**(config | options))
+        with _no_larger_than(state, path):
+            generator = family(**(config | options))
         _check(generator, state, path)
         generator.load_state_dict(state)
     return generator.frozen()
+
+
+@contextmanager
+def _no_larger_than(state: dict[str, Tensor], path: Path) -> Iterator[None]:
+    """Refuses to build a network much larger than the weights there are for it, before it has filled the memory."""
+    thread, sizes, spare = get_ident(), Counter[tuple[int, str]](), 2 * sum(t.numel() for t in state.values()) + _SMALL
+
+    def count(module: nn.Module, name: str, tensor: Tensor | None) -> None:
+        nonlocal spare
+        if tensor is None or get_ident() != thread:
+            return
+        key, size = (id(module), name), tensor.numel() + 1
+        spare, sizes[key] = spare - size + sizes[key], size  # a module may set a buffer again and again
+        if spare < 0:
+            raise CheckpointError(
+                f"{path} describes a larger network than it has weights for; it is damaged or an option is wrong"
+            )
+
+    hooks = register_module_parameter_registration_hook(count), register_module_buffer_registration_hook(count)
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _read(path: Path, average: bool) -> tuple[type[Generator], Parts]:

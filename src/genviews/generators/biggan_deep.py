@@ -113,7 +113,7 @@ class BigGANDeep(Generator):
         super().__init__()
         if any(outer > inner for inner, outer in pairwise(channels)):
             raise OptionError(f"channels are {list(channels)}; a block cannot give out more than it takes")
-        side = _BOTTOM * 2 ** sum(upsample)
+        side = _BOTTOM << sum(map(bool, upsample))
         self.image_shape = (_COLOURS, side, side)
         self.latent_dim, self.num_conditions = latent_dim, num_classes
         self.config = {

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..checkpoints import is_state_dict
 from ..errors import OptionError, ShapeError, require_positive
 from .base import Flow, Parts
+from .sizes import grey_levels
 
 
 def _in_full_precision(x: Tensor) -> torch.autocast:
@@ -259,9 +260,9 @@ class Glow(Flow):
         super().__init__()
         require_positive(blocks=blocks, steps=steps, width=width, levels=levels)
         channels, height, side = image_shape if image_size is None else (image_shape[0], image_size, image_size)
-        if min(height, side) < 1 or height % 2**blocks or side % 2**blocks:
+        if min(height, side) < 1 or any(length >> blocks << blocks != length for length in (height, side)):
             raise OptionError(
-                f"images are {height} x {side}; {blocks} blocks halve them so often, so give multiples of {2**blocks}"
+                f"images are {height} x {side}; {blocks} blocks halve them so often, so give multiples of 2^{blocks}"
             )
         self.image_shape = (channels, height, side)
         self.config = {
@@ -306,7 +307,7 @@ class Glow(Flow):
         if options.is_file():
             args = json.loads(options.read_text())
             config |= {"image_size": args["img_size"]} if "img_size" in args else {}
-            config |= {"levels": 2 ** args["n_bits"]} if "n_bits" in args else {}
+            config |= {"levels": grey_levels(args["n_bits"])} if "n_bits" in args else {}
         constants = (".u_mask", ".l_mask", ".l_eye")
         return config, {name: tensor for name, tensor in state.items() if not name.endswith(constants)}
 

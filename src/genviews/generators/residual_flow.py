@@ -20,6 +20,7 @@ from .base import Flow, Parts
 from .lipschitz import ACTIVATIONS, LipschitzMap
 from .log_det import DISTRIBUTIONS, Contraction, LogDet, by_jacobian, by_power_series, roulette
 from .residual_layers import ActNorm, Logit, ResidualBlock, Shape, Squeeze
+from .sizes import grey_levels
 
 _DENSE_BLOCKS = 4
 _EXACT_TERMS_IN_EVAL = 20
@@ -126,7 +127,7 @@ class ResidualFlow(Flow):
     ):
         config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__()
-        halvings = len(blocks) - 1 + squeeze_first
+        halvings = len(blocks) - 1 + bool(squeeze_first)
         if any(side % 2**halvings for side in image_shape[1:]):
             raise OptionError(f"image_shape is {tuple(image_shape)}; its sides must be multiples of {2**halvings}")
         if activation not in ACTIVATIONS or distribution not in DISTRIBUTIONS:
@@ -198,7 +199,7 @@ class ResidualFlow(Flow):
             "blocks": blocks[: squeezed.bit_length() - 2],
             "kernels": kernels,
             "margin": 1e-6 if data == "mnist" else 0.05,
-            "levels": {"celeba_5bit": 32, "celebahq": 2 ** options["nbits"]}.get(data, 256),
+            "levels": grey_levels({"celeba_5bit": 5, "celebahq": options["nbits"]}.get(data, 8)),
         }
         state = content["state_dict"]
         averages = getattr(content.get("ema"), "state", {}).get("shadow_params", {})

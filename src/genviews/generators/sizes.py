@@ -19,6 +19,17 @@ def doublings(image_shape: Sequence[int]) -> int:
     return count
 
 
+def grey_levels(bits: int) -> int:
+    """The grey values of images of so many bits a channel.
+
+    Raises:
+        OptionError: If no image has so many.
+    """
+    if bits not in range(1, 17):
+        raise OptionError(f"bits a channel are {bits!r:.40}; images have 1 to 16")
+    return 2**bits
+
+
 def last_index(pattern: str, names: Iterable[str]) -> int:
     """The largest number in the names that begin as the regular expression says, whose first group it is; -1 if none does."""
     matches = (re.match(pattern, name) for name in names)
