@@ -10,7 +10,7 @@ from .figures import curves
 from .page import Figure, Listing, Number, Section, picture, plot, write_page
 from .run_folder import read_metrics
 
-MEASURED = ("fid", "bits_per_dim", "reconstruction")
+MEASURED = {"fid": "FID", "bits_per_dim": "bits per dimension", "reconstruction": "reconstruction error, nats"}
 """What makes a headline, in this order, where the run has it."""
 
 
@@ -23,16 +23,16 @@ def write(run: Path, results: dict[str, Any]) -> Path:
     metrics = read_metrics(run / "metrics.csv")
     steps = metrics.pop("step", np.zeros(0))
     sheets = sorted((run / "images").glob("samples-*.png"))
+    seen = {name: values for name, values in metrics.items() if np.isfinite(values).any()}
     numbers = [
-        Number(f"{values[np.isfinite(values)][-1]:.4g}", name.replace("_", " "), results.get(name, ""))
-        for name in MEASURED
-        if np.isfinite(values := metrics.get(name, np.zeros(0))).any()
+        Number(f"{seen[name][np.isfinite(seen[name])][-1]:.4g}", title, results.get(name) or "")
+        for name, title in MEASURED.items()
+        if name in seen
     ]
-    plots = [
-        plot(curves(steps, {name.replace("_", " "): values}), f"{name} over the steps", label=name.replace("_", " "))
-        for name, values in metrics.items()
-        if np.isfinite(values).any()
-    ]
+    titles = {name: title for name, title in MEASURED.items() if name in seen} | {
+        name: name.replace("_", " ") for name in seen if name not in MEASURED
+    }
+    plots = [plot(curves(steps, {title: seen[name]}), f"{title} over the steps") for name, title in titles.items()]
     shown = [sheets[i] for i in sorted({0, len(sheets) // 2, len(sheets) - 1})] if sheets else []
     panels = [picture(path, f"samples after {_step(path):,} steps", label=f"step {_step(path):,}") for path in shown]
     config = run / "config.yaml"
@@ -45,7 +45,7 @@ def write(run: Path, results: dict[str, Any]) -> Path:
         [
             Section("Samples", ["The same latents as the generator learned."], [Figure(panels, "Drawn from the prior.")]),
             Section("Curves", figures=[Figure(plots, "As metrics.csv has them.")]),
-            Section("Again", ["This command repeats the run."], listings=again),
+            Section("Run it again", ["genviews generator train --config config.yaml --out ANOTHER_FOLDER"], listings=again),
         ],
         kicker="genviews · generator",
         facts=[results["date"][:16].replace("T", " "), results["device"], f"genviews {results['version']}"],
