@@ -146,7 +146,7 @@ def test_a_model_folder_holds_weights_and_description(tmp_path: Path) -> None:
     for text, message in (
         ("{", "is no JSON"),
         ("[" * 100_000, "is no JSON"),
-        ("[]", "has no config"),
+        ("[]", "holds no JSON object"),
         ('{"kind": "net"}', "has no config"),
         ('{"kind": "net", "config": 3}', "has no config"),
     ):

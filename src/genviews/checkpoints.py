@@ -124,8 +124,9 @@ def building(path: str | Path) -> Iterator[None]:
         raise error if str(path) in str(error) else type(error)(f"{path} cannot be read: {error}") from None
     except KeyError as error:
         raise CheckpointError(f"{path} lacks {error}; it is damaged or of another kind") from None
-    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
-        raise CheckpointError(f"{path} does not fit what it says it is: {' '.join(str(error).split())}") from None
+    except (ArithmeticError, RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise CheckpointError(f"{path} does not fit what it says it is: {reason}") from None
 
 
 def write_model(folder: str | Path, model: nn.Module, **description: Any) -> None:
@@ -161,14 +162,26 @@ def read_model(folder: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Raises:
         CheckpointError: If either file is missing or damaged.
     """
-    path = _existing(Path(folder) / "model.json")
-    try:
-        description = json.loads(path.read_text())
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is no JSON ({error}); write the model again") from None
-    if not isinstance(description, dict) or not isinstance(description.get("config"), dict):
+    path = Path(folder) / "model.json"
+    description = read_json(path)
+    if not isinstance(description.get("config"), dict):
         raise CheckpointError(f"{path} describes no model, for it has no config; write the model again")
     return description, read(Path(folder) / "model.safetensors")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        CheckpointError: If it is missing, empty, damaged or holds something else.
+    """
+    try:
+        content = json.loads(_existing(path).read_text())
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is no JSON ({error}); download or write it again") from None
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds no JSON object; download or write it again")
+    return content
 
 
 def _existing(path: str | Path) -> Path:

@@ -52,6 +52,8 @@ def as_seeds(rng: Rng, n: int, device: torch.device | str | None = None) -> Tens
         if rng.shape != (n,) or rng.dtype != torch.int64:
             raise OptionError(f"rng holds {rng.dtype} {tuple(rng.shape)} for {n} samples; pass int64 seeds ({n},)")
         return rng.to(device) if device is not None else rng
+    if not isinstance(rng, torch.Generator | None):
+        raise OptionError(f"rng is {rng!r}; pass a torch.Generator, or int64 seeds ({n},)")
     on = rng.device if rng is not None else "cpu"
     return torch.randint(-(1 << 63), (1 << 63) - 1, (n,), generator=rng, device=on).to(device or on)
 

@@ -66,6 +66,12 @@ def test_a_file_with_its_options_beside_it(suffix: str, tmp_path: Path) -> None:
     assert_renders(generator, STATE, STATE["shared.weight"][CLASSES], eps=2e-3)
 
 
+def test_a_file_that_lost_its_options_still_takes_classes(tmp_path: Path) -> None:
+    generator = load(written(tmp_path))
+    assert isinstance(generator, BigGAN) and generator.num_conditions == 7
+    assert_renders(generator, STATE, STATE["shared.weight"][CLASSES], eps=1e-5)
+
+
 def test_an_unconditional_one_that_was_trained_with_constant_classes(tmp_path: Path) -> None:
     assert load(written(tmp_path, constant_conditioning=True)).num_conditions is None
 

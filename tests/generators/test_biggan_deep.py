@@ -115,7 +115,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     path = written(tmp_path)
     for text, message in (
         ("{", r"config\.json is no JSON"),
-        ("[]", r"config\.json holds no options"),
+        ("[]", r"config\.json holds no JSON object"),
         ('{"layers": [[true, 1, 1]]}', "does not fit what it says"),
         ('{"layers": 3}', "does not fit what it says"),
     ):

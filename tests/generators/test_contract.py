@@ -7,7 +7,7 @@ import torch
 from reference.generators import EXAMPLES, name_of
 from torch import Tensor
 
-from genviews.errors import GenviewsError, ShapeError
+from genviews.errors import GenviewsError, OptionError, ShapeError
 from genviews.generators import FAMILIES, VAE, Flow, Generator, load, save
 
 families = pytest.mark.parametrize("generator", EXAMPLES, ids=name_of)
@@ -61,6 +61,11 @@ def test_latents_and_conditions_of_another_shape_are_refused(generator: Generato
     if generator.num_conditions is not None:
         with pytest.raises(ShapeError, match=f"takes a condition .* below {generator.num_conditions}"):
             generator(latents)
+        for wrong in ([-1, 0], [0, generator.num_conditions]):
+            with pytest.raises(OptionError, match=f"from {wrong[0]} to {wrong[1]}; .* 0 to {generator.num_conditions - 1}"):
+                generator(latents, torch.tensor(wrong))
+        with pytest.raises(ShapeError, match=r"is torch.float32 \(2,\), expected \(2,\) of integers"):
+            generator(latents, torch.zeros(2))
     elif generator.default_condition is None:
         with pytest.raises(ShapeError, match="no condition"):
             generator(latents, torch.zeros(2).long())

@@ -87,6 +87,9 @@ def test_a_saved_one_keeps_its_instances(classes: bool, tmp_path: Path) -> None:
     torch.testing.assert_close(again(LATENTS, INDICES), generator(LATENTS, INDICES), rtol=0, atol=0)
     other = again.with_instances(FEATURES[:2], LABELS[:2])
     assert other.num_conditions == 2 and again.num_conditions == 4
+    other.double()
+    assert other(LATENTS.double(), INDICES % 2).dtype == torch.float64
+    assert {tensor.dtype for tensor in again.net.state_dict().values() if tensor.is_floating_point()} == {torch.float64}
     save(without, tmp_path / "none")
     with pytest.raises(OptionError, match="with_instances"):
         load(tmp_path / "none")(LATENTS)

@@ -8,7 +8,7 @@ from reference.generators import MADE_BY_OTHERS, name_of
 from torch import nn
 
 from genviews.errors import CheckpointError, OptionError, ShapeError
-from genviews.generators import FAMILIES, Generator, RealNVP, available, load, save, wrap
+from genviews.generators import FAMILIES, MLPVAE, Generator, RealNVP, available, load, save, wrap
 
 
 def test_the_built_in_flow_encodes_what_it_makes() -> None:
@@ -120,3 +120,21 @@ def test_options_of_loading(shared: Path) -> None:
         load(folder)(recorded["z"])
     with pytest.raises(OptionError, match="RealNVP is conditioned on no instances"):
         load("digits-flow", instances=recorded["feats"])
+
+
+def test_weights_within_a_training_checkpoint_or_of_dataparallel(tmp_path: Path) -> None:
+    vae = MLPVAE((1, 6, 6), 4, hidden=8)
+    parallel = {f"module.{name}": tensor for name, tensor in vae.state_dict().items()}
+    for content in ({"epoch": 3, "state_dict": vae.state_dict()}, parallel, {"model": parallel}):
+        torch.save(content, tmp_path / "vae.pt")
+        assert load(tmp_path / "vae.pt").fc3.weight.equal(vae.fc3.weight)
+
+
+def test_values_that_are_no_network_and_options_that_are_none(tmp_path: Path) -> None:
+    save(RealNVP((1, 4, 4), steps=2, hidden=8), tmp_path)
+    with pytest.raises(OptionError, match="RealNVP has no option 'wings'; it has image_shape, steps, hidden"):
+        load(tmp_path, wings=2)
+    with pytest.raises(OptionError, match="truncation is -1"):
+        load(tmp_path, truncation=-1)
+    with pytest.raises(OptionError, match=r"rng is 5; pass a torch\.Generator"):
+        load(tmp_path).sample_latents(2, rng=5)

@@ -9,7 +9,7 @@ from reference.residual_flow import ARGS, Original
 from torch import Tensor, nn
 
 from genviews import checkpoints
-from genviews.errors import CheckpointError, OptionError, ShapeError
+from genviews.errors import GenviewsError, OptionError, ShapeError
 from genviews.generators.lipschitz import LipschitzMap
 from genviews.generators.log_det import by_jacobian, by_power_series, roulette
 from genviews.generators.residual_flow import ResidualFlow
@@ -124,11 +124,12 @@ def test_agrees_with_a_naive_version(changes: dict[str, Any], tmp_path: Path) ->
         ({"block": "coupling"}, "block 'coupling'; only 'resblock'"),
         ({"task": "hybrid"}, "task 'hybrid'; only 'density'"),
         ({"padding": 1}, "padding 1; only 0"),
+        ({"data": "celebahq", "nbits": 10**10}, "bits a channel are 10000000000; images have 1 to 16"),
     ],
 )
 def test_kinds_that_are_not_read_are_named(change: dict[str, Any], message: str, tmp_path: Path) -> None:
     torch.save(Original(ARGS | change).checkpoint(), tmp_path / "most_recent.pth")
-    with pytest.raises(CheckpointError, match=message):
+    with pytest.raises(GenviewsError, match=message):
         ResidualFlow.recognise(checkpoints.read(tmp_path / "most_recent.pth"), tmp_path / "most_recent.pth")
 
 

@@ -73,7 +73,7 @@ def sample(
 
 
 def convert(generator: str, out: Path, options: dict[str, Any] | None = None) -> None:
-    """Keeps a generator as `model.safetensors` and `model.json`, with the options it was opened with.
+    """Keeps a generator as `model.safetensors` and `model.json`, with its family's options and instances.
 
     Examples:
       genviews generator convert glow.pt faces/ --options.image_size 64

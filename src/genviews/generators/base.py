@@ -70,7 +70,8 @@ class Generator(nn.Module):
             float32 (B, C, H, W), nominally in [0, 1], not clamped, differentiable to the latents.
 
         Raises:
-            ShapeError: If the latents are not (B, D) or the condition is missing, superfluous or not (B,).
+            ShapeError: If the latents are not (B, D) or the condition is missing, superfluous or no integers (B,).
+            OptionError: If there is no such condition, where the device tells.
         """
         if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
             raise ShapeError(
@@ -81,13 +82,21 @@ class Generator(nn.Module):
             raise ShapeError(f"{type(self).__name__} takes a condition (B,) below {self.num_conditions}")
         if condition is not None and self.num_conditions is None and self.default_condition is None:
             raise ShapeError(f"{type(self).__name__} takes no condition")
-        if condition is not None and condition.shape != latents.shape[:1]:
-            raise ShapeError(f"condition has shape {tuple(condition.shape)}, expected ({len(latents)},)")
+        if condition is not None and (condition.shape != latents.shape[:1] or condition.is_floating_point()):
+            raise ShapeError(f"condition is {condition.dtype} {tuple(condition.shape)}, expected ({len(latents)},) of integers")
         if condition is None and self.default_condition is not None:
             condition = torch.full((len(latents),), self.default_condition, device=latents.device)
         dtype = torch.promote_types(latents.dtype, torch.float32)
-        with torch.autocast(latents.device.type, torch.bfloat16, enabled=self.autocast):
-            return self.generate(latents.to(dtype), condition).to(dtype)
+        try:
+            with torch.autocast(latents.device.type, torch.bfloat16, enabled=self.autocast):
+                return self.generate(latents.to(dtype), condition).to(dtype)
+        except (IndexError, RuntimeError):  # only now, for to look into a condition waits for the GPU
+            count = self.num_conditions
+            if condition is None or count is None or 0 <= condition.min() <= condition.max() < count:
+                raise
+            raise OptionError(
+                f"condition is from {condition.min()} to {condition.max()}; the conditions are 0 to {count - 1}"
+            ) from None
 
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
         """What a family implements: `forward` after its checks."""
@@ -127,6 +136,8 @@ class Generator(nn.Module):
             psi: 1 for all the variety, less for typical images. Here it scales a truncated normal (`sample_latents`); BigGAN-deep
                 also takes its BatchNorm statistics; StyleGAN2 draws w to the mean; a flow's is the temperature.
         """
+        if not 0 <= psi < math.inf:
+            raise OptionError(f"truncation is {psi}; it is 0 or more, and 1 for all the variety")
         other = copy.copy(self)
         other.truncation = psi
         return other
@@ -187,8 +198,8 @@ class Flow(Generator):
 
     def truncated(self, psi: float) -> Self:
         """At the temperature psi: latents from N(0, psi^2 I)."""
-        other = copy.copy(self)
-        other.temperature = psi
+        other = super().truncated(psi)
+        other.truncation, other.temperature = None, psi
         return other
 
     def dequantise(self, images: Tensor, rng: Rng = None) -> Tensor:

@@ -147,7 +147,8 @@ class BigGAN(Generator):
     """A class and a latent become an image.
 
     Spectral norm is taken into the weights when a public file is read, for it only serves training. A file without its
-    `state_dict*.pth` beside it is taken for BigBiGAN's or a converted one: class 0 unless told otherwise, eps 1e-4.
+    `state_dict*.pth` beside it is taken for BigBiGAN's or a converted one: class 0 unless told otherwise, eps 1e-4; but one named
+    `G_ema*` for BigGAN-PyTorch's with its default options: conditional, eps 1e-5.
 
     Args:
         num_classes: K.
@@ -178,7 +179,7 @@ class BigGAN(Generator):
         config = {
             "num_classes": gain.shape[1] if shared is None else len(shared),
             "embedding_dim": None if shared is None else shared.shape[1],
-            "conditional": bool(file.options) and not file.options.get("constant_conditioning"),
+            "conditional": (bool(file.options) or _is_default(path)) and not file.options.get("constant_conditioning"),
         }
         return config | file.backbone, state
 
@@ -230,7 +231,7 @@ def read(content: Any, path: Path) -> File | None:
     if options.get("norm_style", "bn") != "bn":
         raise CheckpointError(f"{path} normalises by {options['norm_style']!r}; only BatchNorm, 'bn', can be read")
     hierarchical, by_class, by_instance = _conditioning(raw, options, path)
-    default_eps = 1e-5 if options or by_instance else 1e-4
+    default_eps = 1e-5 if options or by_instance or _is_default(path) else 1e-4
     blocks = [raw[f"blocks.{i}.0.conv1.weight"] for i in range(sum(name.endswith(".conv_sc.weight") for name in raw))]
     channels = [blocks[0].shape[1], *map(len, blocks)]
     bottom = math.isqrt(len(raw["linear.weight"]) // channels[0])
@@ -260,6 +261,11 @@ def _renamed(name: str) -> str:
     """Whatever kind of BatchNorm it was trained with (`mybn`, `cross_replica`), its statistics are called the same."""
     name = name.removeprefix("module.").replace(".bn.", ".").replace(".stored_", ".running_")
     return name.replace("output_layer.0.gain", "output_layer.0.weight")
+
+
+def _is_default(path: Path) -> bool:
+    """Whether a file that came without its options is BigGAN-PyTorch's by its name, and not BigBiGAN's."""
+    return path.name.startswith("G_ema")
 
 
 def _options(path: Path) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """BigGAN-deep (Brock et al. 2019, appendix B), and the folders of huggingface/pytorch-pretrained-BigGAN."""
 
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import checkpoints
-from ..errors import CheckpointError, OptionError
+from ..errors import OptionError
 from .base import Generator, Parts
 from .biggan import Attention
 
@@ -184,13 +183,7 @@ def _options(path: Path) -> dict[str, Any]:
     file = path.with_name(re.sub(r"(pytorch_)?model\.bin$", "config.json", path.name))
     if file == path or not file.is_file():
         return {}
-    try:
-        options = json.loads(file.read_text())
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{file} is no JSON ({error}); download it again") from None
-    if not isinstance(options, dict):
-        raise CheckpointError(f"{file} holds no options of {path.name}; download it again")
-    return options
+    return checkpoints.read_json(file)
 
 
 def _state(content: dict[str, Tensor]) -> dict[str, Tensor]:

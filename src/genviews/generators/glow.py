@@ -1,6 +1,5 @@
 """Glow (Kingma and Dhariwal 2018) as rosinality/glow-pytorch trains and saves it: an invertible generator with a likelihood."""
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..checkpoints import is_state_dict
+from ..checkpoints import is_state_dict, read_json
 from ..errors import OptionError, ShapeError, require_positive
 from .base import Flow, Parts
 from .sizes import grey_levels
@@ -305,7 +304,7 @@ class Glow(Flow):
         }
         options = path.with_name("args.json")
         if options.is_file():
-            args = json.loads(options.read_text())
+            args = read_json(options)
             config |= {"image_size": args["img_size"]} if "img_size" in args else {}
             config |= {"levels": grey_levels(args["n_bits"])} if "n_bits" in args else {}
         constants = (".u_mask", ".l_mask", ".l_eye")

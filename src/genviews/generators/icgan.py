@@ -1,7 +1,6 @@
 """IC-GAN (Casanova et al. 2021) with BigGAN's backbone, and the files of facebookresearch/ic_gan."""
 
 import copy
-from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -107,8 +106,8 @@ class ICGAN(Generator):
                     f"labels are from {labels.min()} to {labels.max()}; the classes are 0 to {self.shared.num_embeddings - 1}"
                 )
             labels = labels.to(self.device, torch.int64)
-        shared = {id(tensor): tensor for tensor in chain(self.parameters(), self.buffers())}
-        other = copy.deepcopy(self, shared)
+        other = copy.copy(self)
+        other._buffers = self._buffers.copy()
         other._hold(F.normalize(features.to(self.device, torch.float32)), labels)
         return other
 

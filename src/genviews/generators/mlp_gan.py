@@ -49,6 +49,8 @@ class MLPGAN(Generator):
         if any(weight.ndim != 2 for weight in weights):
             return None
         widths = [weights[0].shape[1], *(len(weight) for weight in weights)]
+        if widths[-1] <= widths[0]:  # a discriminator or another classifier
+            return None
         return {"widths": widths}, {f"net.{name}": tensor for name, tensor in content.items()}
 
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:

@@ -1,6 +1,5 @@
 """StyleGAN2 (Karras et al. 2020), as rosinality/stylegan2-pytorch and NVlabs/stylegan2-ada-pytorch train and save it."""
 
-import copy
 import math
 from collections.abc import Sequence
 from functools import partial
@@ -190,8 +189,8 @@ class StyleGAN2(Generator):
             psi: 1 for all the variety, less for typical images.
             cutoff: Of how many of the first layers; None for all.
         """
-        other = copy.copy(self)
-        other.psi, other.cutoff = psi, cutoff
+        other = super().truncated(psi)
+        other.truncation, other.psi, other.cutoff = None, psi, cutoff
         return other
 
     def in_space(self, space: str) -> Generator:

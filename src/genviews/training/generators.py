@@ -16,6 +16,7 @@ from ..checkpoints import write_text
 from ..data import Images
 from ..errors import OptionError
 from ..generators import DISCRIMINATORS, FAMILIES, VAE, Flow, Generator
+from ..generators.loading import require_options
 from ..views.sources import RealViews
 from .fit import fit
 from .gans import GAN, GANOptions
@@ -69,10 +70,8 @@ def learner(
 
 
 def _built(network: Callable[..., Any], views: RealViews, architecture: Mapping[str, Any]) -> Any:
-    try:
-        return network(image_shape=views.image_shape, **architecture)
-    except TypeError as error:
-        raise OptionError(f"architecture {dict(architecture)} is not one of {error}") from None
+    require_options(network, architecture)
+    return network(image_shape=views.image_shape, **architecture)
 
 
 def train_generator(
