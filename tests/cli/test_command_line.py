@@ -106,7 +106,7 @@ def test_what_cannot_be_parsed(line: str, message: str, refused) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("generator info nope.pt", "nope.pt is no file and none of the built-in generators: digits-flow"),
+        ("generator info nope.pt", "nope.pt is no file and none of the built-in generators: digits-flow, fashion-stylegan2"),
         ("generator info file", "file is empty; download it again"),
         ("generator sample digits-flow --count 0", "count=0 and columns=8 must be positive"),
         ("generator sample digits-flow --count -1", "count=-1 and columns=8 must be positive"),
