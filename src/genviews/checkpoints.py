@@ -125,7 +125,7 @@ def building(path: str | Path) -> Iterator[None]:
     except KeyError as error:
         raise CheckpointError(f"{path} lacks {error}; it is damaged or of another kind") from None
     except (ArithmeticError, RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = " ".join(str(error).split())[:400] or type(error).__name__  # of some, PyTorch tells the whole C++ stack
         raise CheckpointError(f"{path} does not fit what it says it is: {reason}") from None
 
 

@@ -47,7 +47,7 @@ def test_generator_train(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"model.json", "config.yaml", "report.html", "metrics.csv"} <= {path.name for path in Path("run").iterdir()}
     assert generators.load("run").config["levels"] == 17
     page = Path("run/report.html").read_text()
-    assert "step 6" in page and "fid" in page and "conv-small classifier of digits" in page
+    assert "step 6" in page and "FID" in page and "conv-small classifier of digits" in page
     run("evaluate generation run digits --features run/features --samples 50")
     assert "features: conv-small classifier of digits" in capsys.readouterr().out
     before = Path("run/model.safetensors").read_bytes()

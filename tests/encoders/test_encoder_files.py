@@ -63,7 +63,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
         ({"family": "realnvp", "config": {}}, "holds a generator, no encoder; name what pretrain wrote"),
         ({"kind": "navigator", "config": {}}, "holds a navigator, no encoder"),
         ({"kind": "encoder"}, "has no config"),
-        (["encoder"], "has no config"),
+        (["encoder"], "holds no JSON object"),
         ({"kind": "encoder", "config": {"in_channels": "3"}}, "does not fit what it says it is"),
         ({"kind": "encoder", "config": {"backbone": None}}, "does not fit .* 'NoneType'"),
         ({"kind": "encoder", "config": {"backbone": "conv-small", "widht": 4}}, "unexpected keyword argument 'widht'"),

@@ -122,7 +122,7 @@ def test_walkers_that_are_none(walker: object, message: str, tmp_path: Path) -> 
         ({"kind": "navigator", "config": {"dim": 6, "speed": 3}}, "speed"),
         ({"kind": "navigator", "config": {"dim": 7}}, "size mismatch"),
         ({"kind": "navigator", "config": {"dim": "6"}}, "str"),
-        (["navigator"], "has no config"),
+        (["navigator"], "holds no JSON object"),
     ],
 )
 def test_folders_whose_description_does_not_fit(description: object, message: str, tmp_path: Path) -> None:
