@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from genviews.generators.stylegan2 import StyleGAN2
+from genviews.generators.stylegan2_layers import StyledConv, fir
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
@@ -45,6 +46,44 @@ def ways(channels: tuple[int, ...], latent_dim: int, depth: int) -> dict[str, Wa
     return {"genviews": generator, "genviews, torch.compile": torch.compile(generator), "original": peer}
 
 
+LAYERS = [(512, 4), (512, 8), (256, 16), (256, 32), (128, 16), (64, 16), (64, 32), (32, 32), (32, 64)]
+"""Channels and side of the inputs of the layers that are compared by themselves."""
+
+
+def layer_ways(channels: int, side: int, doubles: bool) -> tuple[dict[str, Way], Tensor]:
+    """Ours and the original's modulated convolution, with noise, bias and activation, and what both are given."""
+    kernel = fir((1, 3, 3, 1)) if doubles else None
+    noise = torch.randn(side * 2, side * 2) if doubles else torch.randn(side, side)
+    layer = StyledConv(channels, channels, w_dim=64, noise=noise, kernel=kernel, activation="lrelu", clamp=None)
+    layer.requires_grad_(False)
+    w = torch.randn(8, 64)
+
+    def peer(x: Tensor) -> Tensor:
+        out = original.modulated(x, layer.weight, layer.affine(w), kernel=kernel)
+        return original.lrelu(out + layer.noise_strength * noise + layer.bias[:, None, None])
+
+    return {"genviews": lambda x: layer(x, w, "fixed"), "original": peer}, torch.randn(8, channels, side, side)
+
+
+def compare_layers(repeats: int) -> None:
+    print("\none layer, batch 8: milliseconds of ours, and the original's over ours")
+    for channels, side in LAYERS:
+        for doubles in (False, True):
+            compared, x = layer_ways(channels, side, doubles)
+            torch.testing.assert_close(compared["genviews"](x), compared["original"](x), rtol=1e-3, atol=1e-3)
+            line = f"  {channels:4} channels at {side:2} px{', doubled' if doubles else '':9}"
+            for backward in (False, True):
+                own, ratios = [], []
+                for _ in range(repeats):
+                    ours, theirs = (seconds(way, x, backward, 0.1) for way in compared.values())
+                    own.append(1e3 * ours)
+                    ratios.append(theirs / ours)
+                what = "forward + backward" if backward else "forward"
+                low, middle, high = min(ratios), statistics.median(ratios), max(ratios)
+                line += f"  {what} {statistics.median(own):7.2f} x{middle:.2f} [{low:.2f}-{high:.2f}]"
+            print(line, flush=True)
+
+
 def seconds(way: Way, latents: Tensor, backward: bool, at_least: float = 0.3) -> float:
     """Seconds a batch, over as many batches as take `at_least` seconds."""
     latents = latents.detach().requires_grad_(backward)
@@ -62,10 +101,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--layers", action="store_true", help="compare single layers alone")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     print(f"torch {torch.__version__}; {options.threads} threads, {options.repeats} repeats; median [range]")
+    compare_layers(options.repeats)
+    if options.layers:
+        return
     for name, (channels, latent_dim, depth, batch) in CONFIGURATIONS.items():
         compared = ways(channels, latent_dim, depth)
         latents = torch.randn(batch, latent_dim)
