@@ -1,7 +1,9 @@
 """What processes run beside the test; here because a spawned process must be able to import it."""
 
+import lightning as L
 import torch
 import torch.distributed as dist
+from lightning.pytorch.callbacks import Callback
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -36,6 +38,15 @@ def worker(rank: int, store: str, symmetric: bool, out: str) -> None:
     loss.backward()
     torch.save([loss.detach(), *(p.grad for p in model.parameters())], f"{out}{rank}.pt")
     dist.destroy_process_group()
+
+
+class Farewell(Callback):
+    """Ends the process group before the process ends: gloo's threads, still running then, abort it now and then."""
+
+    def teardown(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
+        if dist.is_initialized():
+            dist.barrier()
+            dist.destroy_process_group()
 
 
 class Plain(nn.Sequential):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from reference.discriminators import TinyDiscriminator
-from reference.processes import tiny_gan
+from reference.processes import Farewell, tiny_gan
 from torch import Tensor, nn
 
 from genviews import augmentations, data
@@ -141,7 +141,7 @@ def test_resumed_it_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
 
 def test_two_processes_train_what_one_does() -> None:
     ends = []
-    for options in ({"devices": 1}, {"devices": 2, "strategy": "ddp_spawn"}):
+    for options in ({"devices": 1}, {"devices": 2, "strategy": "ddp_spawn", "callbacks": [Farewell()]}):
         module = tiny_gan(VIEWS)
         fit(module, VIEWS, steps=4, batch_size=16, accelerator="cpu", **options)
         ends.append(nn.utils.parameters_to_vector(module.parameters()))

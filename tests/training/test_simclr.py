@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from reference.processes import plain_simclr
+from reference.processes import Farewell, plain_simclr
 from torch import nn
 
 from genviews import augmentations, data, encoders, generators, latents, views
@@ -118,7 +118,7 @@ def test_the_schedule_warms_up_and_falls_along_a_cosine() -> None:
 def test_two_processes_train_what_one_does() -> None:
     """Without BatchNorm, whose statistics are a process's own, they end with the same weights."""
     ends = []
-    for options in ({"devices": 1}, {"devices": 2, "strategy": "ddp_spawn"}):
+    for options in ({"devices": 1}, {"devices": 2, "strategy": "ddp_spawn", "callbacks": [Farewell()]}):
         module = plain_simclr(RealViews(DIGITS.train))
         fit(module, module.views, steps=4, batch_size=16, accelerator="cpu", **options)
         ends.append(nn.utils.parameters_to_vector(module.parameters()))
