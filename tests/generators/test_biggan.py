@@ -165,7 +165,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "state_dict.pth").unlink()
     lacking = {name: tensor for name, tensor in STATE.items() if not name.startswith("blocks.1.0.bn2.stored")}
     for state, message in (
-        (lacking, r"a BigGAN by its looks, lacks net\.blocks\.1\.0\.bn2\.running_mean and 1 more"),
+        (lacking, r"a BigGAN by its looks, lacks blocks\.1\.0\.bn2\.stored_mean and 1 more"),
         (
             STATE | {"blocks.1.0.conv9.weight": torch.ones(1)},
             r"has, besides what belongs to it, net\.blocks\.1\.0\.conv9\.weight",

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from reference.generators import MADE_BY_OTHERS, name_of
 from torch import nn
 
+from genviews import checkpoints
 from genviews.errors import CheckpointError, OptionError, ShapeError
 from genviews.generators import FAMILIES, MLPVAE, Generator, RealNVP, available, load, save, wrap
 
@@ -64,7 +66,9 @@ def test_state_dicts_of_something_else_than_tensors(generator: Generator, conten
     state = {name.removeprefix("net."): content for name in generator.state_dict()}
     for other in (state, {1: torch.ones(1)} | state, {name: torch.ones(1) for name in state}):
         torch.save(other, tmp_path / "G.pt")
-        with pytest.raises(CheckpointError, match=r"no generator of the families|does not fit what it says it is") as caught:
+        with pytest.raises(
+            CheckpointError, match=r"no generator of the families|does not fit what it says|by its looks, but lacks"
+        ) as caught:
             load(tmp_path / "G.pt")
         assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
 
@@ -138,3 +142,29 @@ def test_values_that_are_no_network_and_options_that_are_none(tmp_path: Path) ->
         load(tmp_path, truncation=-1)
     with pytest.raises(OptionError, match=r"rng is 5; pass a torch\.Generator"):
         load(tmp_path).sample_latents(2, rng=5)
+
+
+FILES = {
+    "fixtures/stylegan2_rosinality/checkpoint.pt": ["style.1.weight", "style.4.bias", "input.input", "convs.3.activate.bias"],
+    "fixtures/bigbigan/checkpoint.pth": ["linear.weight", "blocks.1.0.bn1.stored_mean", "blocks.0.0.conv1.u0"],
+    "fixtures/icgan_biggan/G_ema_best0.pth": ["shared_feat.bias", "blocks.1.1.g.weight"],
+    "fixtures/biggan_deep_hf/pytorch_model.bin": ["embeddings.weight", "generator.layers.3.conv_1.weight_orig"],
+    "fixtures/sngan/generator.pt": ["model.0.weight", "model.5.running_mean"],
+    "fixtures/disco_vae/checkpoint.pth": ["decoder.0.weight", "encoder.11.bias"],
+    "fixtures/glow/checkpoint.pt": ["blocks.0.prior.scale", "blocks.1.flows.2.invconv.w_p"],
+    "checkpoints/disvae_btcvae_mnist.pt": ["decoder.lin1.weight", "encoder.conv2.bias"],
+    "checkpoints/csinva_mnist_gan_mlp_G.pt": ["0.weight", "4.bias"],
+}
+
+
+@pytest.mark.parametrize(("file", "name"), [(file, name) for file, names in FILES.items() for name in names])
+def test_what_is_missing_has_the_name_it_has_in_the_file(file: str, name: str, shared: Path, tmp_path: Path) -> None:
+    source = shared / file
+    for options in source.parent.glob("*.json"):
+        (tmp_path / options.name).write_bytes(options.read_bytes())
+    content = checkpoints.read(source)
+    content = content.get("g_ema", content)
+    assert any(key.removeprefix("module.") == name for key in content)
+    torch.save({key: tensor for key, tensor in content.items() if key.removeprefix("module.") != name}, tmp_path / source.name)
+    with pytest.raises(CheckpointError, match=rf"lacks {re.escape(name)}\b"):
+        load(tmp_path / source.name)

@@ -31,6 +31,7 @@ class Generator(nn.Module):
         config: The keyword arguments that build the same architecture again.
         files: Names, or patterns of them, that the family's original project gives its weights in a folder.
         spaces: Those of `in_space`.
+        telltales: Tensors by which `recognise` knows the family's state dicts.
     """
 
     latent_dim: int
@@ -42,6 +43,7 @@ class Generator(nn.Module):
     config: dict[str, Any]
     files: ClassVar[tuple[str, ...]] = ()
     spaces: ClassVar[tuple[str, ...]] = ("z",)
+    telltales: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def recognise(cls, content: Any, path: Path) -> Parts | None:
@@ -58,6 +60,11 @@ class Generator(nn.Module):
             CheckpointError: If it is of this family but of a kind that cannot be read; says why.
         """
         return None
+
+    @staticmethod
+    def original_name(name: str) -> str:
+        """What the original project calls a tensor of our state dict, for messages."""
+        return name
 
     def forward(self, latents: Tensor, condition: Tensor | None = None) -> Tensor:
         """Renders latents.

@@ -159,6 +159,8 @@ class BigGAN(Generator):
 
     files: ClassVar[tuple[str, ...]] = ("G_ema_best*.pth", "G_ema*.pth", "BigBiGAN*.pth")
 
+    telltales = frozenset({"linear.weight", "blocks.0.0.conv_sc.weight", "blocks.0.0.bn1.gain.weight", "output_layer.2.weight"})
+
     def __init__(self, num_classes: int = 10, embedding_dim: int | None = 128, conditional: bool = True, **backbone: Any):
         super().__init__()
         self.shared = None if embedding_dim is None else nn.Embedding(num_classes, embedding_dim)
@@ -182,6 +184,10 @@ class BigGAN(Generator):
             "conditional": (bool(file.options) or _is_default(path)) and not file.options.get("constant_conditioning"),
         }
         return config | file.backbone, state
+
+    @staticmethod
+    def original_name(name: str) -> str:
+        return name.removeprefix("net.").replace("running_", "stored_")
 
     def embed(self, condition: Tensor) -> Tensor:
         """The embeddings (B, E) of classes (B,)."""
@@ -225,7 +231,7 @@ def read(content: Any, path: Path) -> File | None:
     if not checkpoints.is_state_dict(content):
         return None
     raw = {_renamed(name): tensor for name, tensor in content.items()}
-    if not {"linear.weight", "blocks.0.0.conv_sc.weight", "blocks.0.0.bn1.gain.weight", "output_layer.2.weight"} <= raw.keys():
+    if not BigGAN.telltales <= raw.keys():
         return None
     options = _options(path)
     if options.get("norm_style", "bn") != "bn":
@@ -248,7 +254,10 @@ def read(content: Any, path: Path) -> File | None:
     for name, tensor in raw.items():
         if re.search(r"\.(u\d+|sv\d+|num_batches_tracked|accumulation_counter)$", name):
             continue
-        u = raw.get(name.removesuffix("weight") + "u0")
+        stem = name.removesuffix("weight")
+        u = raw.get(f"{stem}u0")
+        if u is None and f"{stem}sv0" in raw:
+            raise CheckpointError(f"{path} lacks {stem}u0, without which its spectral norm is unknown; it is damaged")
         if u is not None:
             tensor = _normalised(tensor, u, options.get("SN_eps", default_eps))
         if "shared.weight" not in raw and re.search(r"\.bn\d\.(gain|bias)\.weight$", name):

@@ -99,6 +99,8 @@ class BigGANDeep(Generator):
     files: ClassVar[tuple[str, ...]] = ("*model.bin",)
     truncation: float | None = 1.0
 
+    telltales = frozenset({"embeddings.weight", "generator.gen_z.weight_orig", "generator.conv_to_rgb.weight_orig"})
+
     def __init__(
         self,
         channels: Sequence[int] = (128, 128, 128, 128, 64, 64, 32),
@@ -141,7 +143,7 @@ class BigGANDeep(Generator):
         if not checkpoints.is_state_dict(content):
             return None
         content = {name.removeprefix("module."): tensor for name, tensor in content.items()}
-        if not {"embeddings.weight", "generator.gen_z.weight_orig", "generator.conv_to_rgb.weight_orig"} <= content.keys():
+        if not cls.telltales <= content.keys():
             return None
         state = _state(content)
         count = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("layers."))
@@ -159,6 +161,12 @@ class BigGANDeep(Generator):
             "eps": options.get("eps", 1e-4),
         }
         return config, state
+
+    @staticmethod
+    def original_name(name: str) -> str:
+        if name == "embeddings.weight":
+            return name
+        return f"generator.{name}" + ("_orig" if name.endswith(".weight") and name != "bn.weight" else "")
 
     def truncated(self, psi: float) -> Self:
         if not 0 < psi <= 1:

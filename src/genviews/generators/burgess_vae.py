@@ -62,6 +62,8 @@ class BurgessVAE(VAE):
         latent_dim: D.
     """
 
+    telltales = frozenset({"encoder.mu_logvar_gen.weight", "decoder.lin1.weight", "decoder.convT3.weight"})
+
     def __init__(self, image_shape: tuple[int, int, int] = (1, 64, 64), latent_dim: int = 10):
         super().__init__()
         channels, height, width = image_shape
@@ -78,8 +80,7 @@ class BurgessVAE(VAE):
 
     @classmethod
     def recognise(cls, content: Any, path: Path) -> Parts | None:
-        needed = {"encoder.mu_logvar_gen.weight", "decoder.lin1.weight", "decoder.convT3.weight"}
-        if not is_state_dict(content) or not needed <= content.keys():
+        if not is_state_dict(content) or not cls.telltales <= content.keys():
             return None
         size = 64 if "decoder.convT_64.weight" in content else 32
         channels = content["decoder.convT3.weight"].shape[1]

@@ -29,6 +29,8 @@ class DiscoVAE(VAE):
         encoder: Whether there is one; a file of the decoder alone has none.
     """
 
+    telltales = frozenset({"decoder.0.weight", "decoder.2.weight", "decoder.4.weight", "decoder.7.weight", "decoder.9.weight"})
+
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (3, 64, 64),
@@ -73,7 +75,7 @@ class DiscoVAE(VAE):
         No file tells the period: it is DisCo's, 10. Nor does a decoder alone tell how many latents it takes: DisCo's 10 if it has
         as many inputs, else half of them.
         """
-        if not is_state_dict(content) or not {"decoder.0.weight", "decoder.7.weight"} <= content.keys():
+        if not is_state_dict(content) or not cls.telltales <= content.keys():
             return None
         end = last_index(r"decoder\.(\d+)\.weight$", content)
         if content[f"decoder.{end}.weight"].shape[2:] != (7, 7):

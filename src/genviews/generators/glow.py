@@ -245,6 +245,15 @@ class Glow(Flow):
 
     files: ClassVar[tuple[str, ...]] = ("model_*.pt",)
 
+    telltales = frozenset(
+        {
+            "blocks.0.flows.0.actnorm.initialized",
+            "blocks.0.flows.0.actnorm.loc",
+            "blocks.0.flows.0.coupling.net.4.conv.weight",
+            "blocks.0.prior.scale",
+        }
+    )
+
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (3, 64, 64),
@@ -289,8 +298,7 @@ class Glow(Flow):
         if not is_state_dict(content):
             return None
         state = {name.removeprefix("module."): tensor for name, tensor in content.items()}
-        needed = {f"{first}.actnorm.initialized", f"{first}.coupling.net.4.conv.weight", "blocks.0.prior.scale"}
-        if not needed <= state.keys():
+        if not cls.telltales <= state.keys():
             return None
         out_channels, width = state[f"{first}.coupling.net.4.conv.weight"].shape[:2]
         squeezed = state[f"{first}.actnorm.loc"].shape[1]

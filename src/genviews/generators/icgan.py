@@ -79,6 +79,8 @@ class ICGAN(Generator):
         state = {name: tensor for name, tensor in file.state.items() if file.by_class or name != "shared.weight"}
         return config | file.backbone, state
 
+    original_name = staticmethod(BigGAN.original_name)
+
     def with_instances(self, features: Tensor | str | Path, labels: Tensor | None = None) -> "ICGAN":
         """The same generator, sharing its weights, conditioned on these instances.
 

@@ -155,6 +155,11 @@ def _what(content: Any) -> str:
     """What a file that holds no generator seems to hold."""
     if isinstance(content, dict) and any(_is_optimizer(value) for value in (content, *content.values())):
         return "the state of an optimizer, without the weights of a generator"
+    for state in filter(checkpoints.is_state_dict, _candidates(content)):
+        for family in FAMILIES.values():
+            missing = family.telltales - {name.removeprefix("module.") for name in state}
+            if 2 * len(missing) < len(family.telltales):
+                return f"a {family.__name__} by its looks, but lacks {min(missing, default='a part')}"
     if checkpoints.is_state_dict(content):
         tensors = content.values()
         sees_images = all(t.ndim <= 2 for t in tensors) or any(t.ndim == 4 and t.shape[1] <= 4 for t in tensors)
@@ -175,13 +180,15 @@ def _check(generator: Generator, state: dict[str, Tensor], path: Path) -> None:
     for problem, names in (("lacks", own.keys() - state.keys()), ("has, besides what belongs to it,", state.keys() - own.keys())):
         if names:
             rest = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise CheckpointError(
-                f"{path}, a {family} by its looks, {problem} {min(names)}{rest}; it is damaged or of another family"
-            )
+            name = generator.original_name(min(names))
+            raise CheckpointError(f"{path}, a {family} by its looks, {problem} {name}{rest}; it is damaged or of another family")
     for name, tensor in own.items():
         if tensor.shape != state[name].shape:
             sizes = f"{tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
-            raise CheckpointError(f"{path}, a {family} by its looks, has {name} {sizes}; it is damaged or an option is wrong")
+            raise CheckpointError(
+                f"{path}, a {family} by its looks, has {generator.original_name(name)} {sizes}; "
+                "it is damaged or an option is wrong"
+            )
 
 
 def save(generator: Generator, folder: str | Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..checkpoints import is_state_dict
-from ..errors import OptionError
+from ..errors import CheckpointError, OptionError
 from .base import Generator, Parts
 
 
@@ -42,9 +42,12 @@ class MLPGAN(Generator):
 
     @classmethod
     def recognise(cls, content: Any, path: Path) -> Parts | None:
-        depth = len(content) // 2 if is_state_dict(content) else 0
-        if depth < 2 or content.keys() != {f"{2 * i}.{name}" for i in range(depth) for name in ("weight", "bias")}:
+        depth = (len(content) + 1) // 2 if is_state_dict(content) else 0
+        names = {f"{2 * i}.{name}" for i in range(depth) for name in ("weight", "bias")}
+        if depth < 2 or not content.keys() <= names:
             return None
+        if missing := names - content.keys():
+            raise CheckpointError(f"{path}, an MLPGAN by its looks, lacks {min(missing)}; it is damaged")
         weights = [content[f"{2 * i}.weight"] for i in range(depth)]
         if any(weight.ndim != 2 for weight in weights):
             return None

@@ -207,6 +207,10 @@ class ResidualFlow(Flow):
             averages = dict(zip((name for name in state if name.endswith(_PARAMETERS)), averages, strict=True))
         return config, _renamed(state | averages)
 
+    @staticmethod
+    def original_name(name: str) -> str:
+        return re.sub(r"^scales\.(\d+)", r"transforms.\1.chain", name).replace("nnet", "nnet.nnet")
+
     def update_lipschitz(self) -> None:
         """Renews the norms of all layers by power iteration; `log_prob` does so while training."""
         with torch.autocast(self.device.type, enabled=False):

@@ -60,6 +60,8 @@ class SNGAN(Generator):
 
     files: ClassVar[tuple[str, ...]] = ("generator.pt",)
 
+    telltales = frozenset({"model.0.weight", "model.2.model.0.running_mean", "model.2.model.6.weight"})
+
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (3, 32, 32),
@@ -92,7 +94,7 @@ class SNGAN(Generator):
         if not is_state_dict(content):
             return None
         state = content if "model.0.weight" in content else {f"model.{name}": tensor for name, tensor in content.items()}
-        if not {"model.0.weight", "model.2.model.0.running_mean", "model.2.model.6.weight"} <= state.keys():
+        if not cls.telltales <= state.keys():
             return None
         blocks = range(2, last_index(r"model\.(\d+)\.model\.", state) + 1)
         channels = [state["model.2.model.3.weight"].shape[1], *(len(state[f"model.{i}.model.6.weight"]) for i in blocks)]

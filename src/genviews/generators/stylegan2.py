@@ -109,6 +109,10 @@ class StyleGAN2(Generator):
 
     spaces = ("z", "w", "w+")
 
+    telltales = frozenset(
+        {"style.1.weight", "input.input", "conv1.conv.weight", "conv1.conv.modulation.weight", "to_rgb1.conv.weight"}
+    )
+
     def __init__(
         self,
         image_shape: Sequence[int] = (3, 64, 64),
@@ -162,7 +166,11 @@ class StyleGAN2(Generator):
 
     @classmethod
     def recognise(cls, content: Any, path: Path) -> Parts | None:
-        return stylegan2_files.generator(content, path)
+        return stylegan2_files.generator(content, path, cls.telltales)
+
+    @staticmethod
+    def original_name(name: str) -> str:
+        return stylegan2_files.rosinality_name(name)
 
     def styles(self, latents: Tensor, condition: Tensor | None = None) -> Tensor:
         """The w+ (B, num_styles, w_dim) of z (B, latent_dim) and classes (B,): the same w, as truncated, for every layer."""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +44,19 @@ _ROSINALITY_D: _Rules = [
     (r"^final_linear\.1", "out"),
 ]
 
+_TO_ROSINALITY_G: _Rules = [
+    (r"^synthesis\.const$", "input.input"),
+    (r"\.noise_strength$", ".noise.weight"),
+    (r"^(synthesis\.convs\.\d+)\.bias$", r"\1.activate.bias"),
+    (r"^(synthesis\.\w+\.\d+)\.weight$", r"\1.conv.weight"),
+    (r"\.affine\.", ".conv.modulation."),
+    (r"^mapping\.layers\.(\d+)", lambda match: f"style.{int(match[1]) + 1}"),
+    (r"^synthesis\.convs\.0", "conv1"),
+    (r"^synthesis\.convs\.(\d+)", lambda match: f"convs.{int(match[1]) - 1}"),
+    (r"^synthesis\.to_rgbs\.4\b", "to_rgb1"),
+    (r"^synthesis\.to_rgbs\.(\d+)", lambda match: f"to_rgbs.{_level(match[1]) - 1}"),
+]
+
 _ADA_G: _Rules = [
     (r"^mapping\.fc(\d+)", r"mapping.layers.\1"),
     (r"^mapping\.w_avg$", "mean"),
@@ -72,7 +84,14 @@ def _level(side: str) -> int:
     return int(side).bit_length() - 3
 
 
-def generator(content: Any, path: Path) -> Parts | None:
+def rosinality_name(name: str) -> str:
+    """What rosinality's files call a tensor of our generator."""
+    for pattern, replacement in _TO_ROSINALITY_G:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def generator(content: Any, path: Path, telltales: frozenset[str]) -> Parts | None:
     """The arguments and state dict of a `StyleGAN2`; see `StyleGAN2.recognise`."""
     if isinstance(content, tuple) and any(getattr(part, "origin", "").startswith("dnnlib.tflib") for part in content):
         raise CheckpointError(
@@ -82,7 +101,7 @@ def generator(content: Any, path: Path) -> Parts | None:
     network = _network(content, ("G_ema", "g_ema", "G", "g"))
     if {"mapping", "synthesis"} <= _children(network).keys():
         return _ada_generator(network, path)
-    if is_state_dict(network) and {"style.1.weight", "input.input", "conv1.conv.modulation.weight"} <= network.keys():
+    if is_state_dict(network) and telltales <= network.keys():
         return _rosinality_generator(network, content.get("latent_avg"), path)
     return None
 
@@ -142,7 +161,8 @@ def _mean(config: dict[str, Any], state: dict[str, Tensor]) -> Tensor:
     rate, activation = config.get("mapping_rate", 0.01), config.get("mapping_activation", "lrelu")
     mapping = Mapping(config["latent_dim"], config["mapping"], config["num_conditions"], config["label_dim"], rate, activation)
     prefix = "mapping."
-    mapping.load_state_dict({name.removeprefix(prefix): t for name, t in state.items() if name.startswith(prefix)})
+    given = {name.removeprefix(prefix): t for name, t in state.items() if name.startswith(prefix)}
+    mapping.load_state_dict(given, strict=False)  # what is missing is told of the whole network
     samples = torch.arange(4096)
     classes = samples % config["num_conditions"] if config["num_conditions"] else None
     return mapping(prior(sample_seeds(0, samples), config["latent_dim"]), classes).mean(0)
@@ -226,5 +246,10 @@ def _renamed(state: dict[str, Tensor], rules: _Rules) -> dict[str, Tensor]:
 
 
 def _lengths(state: dict[str, Tensor], name: str) -> list[int]:
-    """The lengths of the tensors so named, with 0, 1, ... for {}."""
-    return [len(state[full]) for full in takewhile(state.__contains__, map(name.format, count()))]
+    """The lengths of the tensors so named, with 0, 1, ... for {}, as far as there are any of that number."""
+    stem = name.split("{}")[0]
+    last = max((int(number) for other in state for number in re.findall(rf"^{re.escape(stem)}(\d+)\.", other)), default=-1)
+    names = [name.format(i) for i in range(last + 1)]
+    if missing := [full for full in names if full not in state]:
+        raise CheckpointError(f"it lacks {rosinality_name(missing[0])}; it is damaged")
+    return [len(state[full]) for full in names]
