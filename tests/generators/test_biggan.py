@@ -168,10 +168,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         (lacking, r"a BigGAN by its looks, lacks blocks\.1\.0\.bn2\.stored_mean and 1 more"),
         (
             STATE | {"blocks.1.0.conv9.weight": torch.ones(1)},
-            r"has, besides what belongs to it, net\.blocks\.1\.0\.conv9\.weight",
+            r"has, besides what belongs to it, blocks\.1\.0\.conv9\.weight",
         ),
         (STATE | {"linear.weight": torch.ones(3)}, "does not fit what it says"),
-        ({name: STATE[name] for name in STATE if "output" not in name}, "no generator of the families"),
+        ({name: STATE[name] for name in STATE if "output" not in name}, r"but lacks output_layer\.2\.weight"),
     ):
         with pytest.raises(CheckpointError, match=message) as caught:
             load(written(tmp_path, state))

@@ -166,7 +166,7 @@ class BigGANDeep(Generator):
     def original_name(name: str) -> str:
         if name == "embeddings.weight":
             return name
-        return f"generator.{name}" + ("_orig" if name.endswith(".weight") and name != "bn.weight" else "")
+        return "generator." + re.sub(r"\b(conv_\w+|gen_z|scale|offset)\.weight$", r"\1.weight_orig", name)
 
     def truncated(self, psi: float) -> Self:
         if not 0 < psi <= 1:
