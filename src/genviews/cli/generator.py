@@ -7,7 +7,7 @@ import torch
 
 from .. import devices, generators
 from ..errors import OptionError
-from ..generators import Flow
+from ..generators import ICGAN, Flow
 from ..reports import save_grid
 from ..views import GeneratedImages
 
@@ -26,6 +26,8 @@ def info(generator: str, options: dict[str, Any] | None = None) -> None:
     found = generators.load(generator, **(options or {}))
     channels, height, width = found.image_shape
     kind = "unconditional" if found.num_conditions is None else f"{found.num_conditions:,} conditions"
+    if isinstance(found, ICGAN) and found.num_conditions is None:
+        kind = "without instances yet"
     parameters = sum(p.numel() for p in found.parameters())
     shapes = f"latents ({found.latent_dim},) -> images ({channels}, {height}, {width})"
     print(f"{type(found).__name__}: {shapes}, {kind}, {parameters:,} parameters")
