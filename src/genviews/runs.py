@@ -1,5 +1,6 @@
 """Run folders: what a command writes, and who may write there."""
 
+import os
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -40,6 +41,11 @@ def claim(out: Path, config: str, resume: bool) -> None:
     for key in sorted((before.keys() | now.keys()) - {"out"}):
         if before.get(key) != now.get(key):
             raise RunError(f"{out} holds a run of {key}={before.get(key)}, not {now.get(key)}; keep that, or change --out")
+
+
+def is_first_process() -> bool:
+    """Whether this is the first process of a distributed run, or the only one."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def facts() -> dict[str, str]:

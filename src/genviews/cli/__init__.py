@@ -3,7 +3,6 @@
 import argparse
 import importlib
 import inspect
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -102,7 +101,7 @@ def _parser(name: str, command: Callable[..., Any]) -> "ArgumentParser":
 
 def _run(name: str, command: Callable[..., Any], args: list[str]) -> None:
     """Parses by the command's signature, claims the run folder if there is one, and calls the command."""
-    from ..runs import claim
+    from ..runs import claim, is_first_process
 
     parser = _parser(name, command)
     try:
@@ -111,7 +110,7 @@ def _run(name: str, command: Callable[..., Any], args: list[str]) -> None:
         raise OptionError(f"{name}: {error}; see genviews {name} --help") from None
     options = parser.instantiate_classes(config)
     del options["config"]
-    if name in RUNS and os.environ.get("LOCAL_RANK", "0") == "0":  # the other ranks of a distributed run join the first
+    if name in RUNS and is_first_process():  # the other ranks of a distributed run join the first
         del config["config"], config["resume"]
         claim(options.out, parser.dump(config, skip_validation=True), options.resume)
     command(**options)

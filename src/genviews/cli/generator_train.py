@@ -1,6 +1,5 @@
 """`genviews generator train`."""
 
-import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from .. import data as datasets
 from .. import encoders
 from ..data import BadFile
 from ..reports import write_report
+from ..runs import is_first_process
 from ..training import DEFAULTS, FrechetDistance, InfoGANOptions, VAEOptions, train_classifier, train_generator
 
 Family = Literal["stylegan2", "sngan", "dcgan", "burgess_vae", "disco_vae", "mlp_vae", "glow", "residual_flow", "realnvp"]
@@ -97,20 +97,15 @@ def train(
         checkpoint_every=checkpoint_every,
         log_every=log_every,
     )
-    if _is_first():
+    if is_first_process():
         print(write_report(out), out, sep="\n")
-
-
-def _is_first() -> bool:
-    """Whether this is the first process of a distributed run, or the only one."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def _distance(
     features: str | None, data: datasets.Splits, name: str, out: Path, samples: int, seed: int
 ) -> FrechetDistance | None:
     """What the first process measures the FID with."""
-    if features == "none" or not _is_first() or (features is None and data.train.labels.min() < 0):
+    if features == "none" or not is_first_process() or (features is None and data.train.labels.min() < 0):
         return None
     judge = encoders.features(features) if features else train_classifier(data, name=name, out=out, resume=True)
     return FrechetDistance(judge, data.test, samples, seed)

@@ -268,7 +268,7 @@ def read(content: Any, path: Path) -> File | None:
 
 def _renamed(name: str) -> str:
     """Whatever kind of BatchNorm it was trained with (`mybn`, `cross_replica`), its statistics are called the same."""
-    name = name.removeprefix("module.").replace(".bn.", ".").replace(".stored_", ".running_")
+    name = name.replace(".bn.", ".").replace(".stored_", ".running_")
     return name.replace("output_layer.0.gain", "output_layer.0.weight")
 
 

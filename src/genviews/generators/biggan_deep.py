@@ -142,7 +142,6 @@ class BigGANDeep(Generator):
     def recognise(cls, content: Any, path: Path) -> Parts | None:
         if not checkpoints.is_state_dict(content):
             return None
-        content = {name.removeprefix("module."): tensor for name, tensor in content.items()}
         if not cls.telltales <= content.keys():
             return None
         state = _state(content)

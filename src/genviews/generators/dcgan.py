@@ -77,11 +77,10 @@ class DCGAN(Generator):
         """
         if not is_state_dict(content):
             return None
-        state = {name.removeprefix("module."): tensor for name, tensor in content.items()}
-        end = last_index(r"main\.(\d+)\.weight$", state)
-        if end < 3 or end % 3 or not {"main.0.weight", "main.1.running_mean"} <= state.keys():
+        end = last_index(r"main\.(\d+)\.weight$", content)
+        if end < 3 or end % 3 or not {"main.0.weight", "main.1.running_mean"} <= content.keys():
             return None
-        first, *middle, last = (state[f"main.{i}.weight"] for i in range(0, end + 1, 3))
+        first, *middle, last = (content[f"main.{i}.weight"] for i in range(0, end + 1, 3))
         size = (first.shape[2] << len(middle)) * (2 if last.shape[2] == 4 else 1)
         colours = last.shape[1]
         if (colours, size, last.shape[2]) == (1, 32, 1):
@@ -93,8 +92,8 @@ class DCGAN(Generator):
             "first_kernel": first.shape[2],
             "last_kernel": last.shape[2],
         }
-        counts = {name.replace("running_mean", "num_batches_tracked") for name in state if name.endswith("running_mean")}
-        return config, dict.fromkeys(counts, torch.tensor(0)) | state  # files of PyTorch before 0.4.1 have no counts
+        counts = {name.replace("running_mean", "num_batches_tracked") for name in content if name.endswith("running_mean")}
+        return config, dict.fromkeys(counts, torch.tensor(0)) | content  # files of PyTorch before 0.4.1 have no counts
 
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
         return (self.main(latents[:, :, None, None]) + 1) / 2

@@ -297,18 +297,17 @@ class Glow(Flow):
         first = "blocks.0.flows.0"
         if not is_state_dict(content):
             return None
-        state = {name.removeprefix("module."): tensor for name, tensor in content.items()}
-        if not cls.telltales <= state.keys():
+        if not cls.telltales <= content.keys():
             return None
-        out_channels, width = state[f"{first}.coupling.net.4.conv.weight"].shape[:2]
-        squeezed = state[f"{first}.actnorm.loc"].shape[1]
+        out_channels, width = content[f"{first}.coupling.net.4.conv.weight"].shape[:2]
+        squeezed = content[f"{first}.actnorm.loc"].shape[1]
         config: dict[str, Any] = {
             "image_shape": (squeezed // 4, 64, 64),
-            "blocks": len({name.split(".")[1] for name in state if name.startswith("blocks.")}),
-            "steps": len({name.split(".")[3] for name in state if name.startswith("blocks.0.flows.")}),
+            "blocks": len({name.split(".")[1] for name in content if name.startswith("blocks.")}),
+            "steps": len({name.split(".")[3] for name in content if name.startswith("blocks.0.flows.")}),
             "width": width,
             "affine": out_channels == squeezed,
-            "lu": f"{first}.invconv.w_p" in state,
+            "lu": f"{first}.invconv.w_p" in content,
         }
         options = path.with_name("args.json")
         if options.is_file():
@@ -316,7 +315,7 @@ class Glow(Flow):
             config |= {"image_size": args["img_size"]} if "img_size" in args else {}
             config |= {"levels": grey_levels(args["n_bits"])} if "n_bits" in args else {}
         constants = (".u_mask", ".l_mask", ".l_eye")
-        return config, {name: tensor for name, tensor in state.items() if not name.endswith(constants)}
+        return config, {name: tensor for name, tensor in content.items() if not name.endswith(constants)}
 
     @torch.no_grad()
     def initialise(self, images: Tensor) -> None:

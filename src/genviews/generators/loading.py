@@ -130,12 +130,16 @@ def _read(path: Path, average: bool) -> tuple[type[Generator], Parts]:
 
 
 def _candidates(content: Any) -> Iterator[Any]:
-    """The content as it is; else the state dicts in it; else those of modules in DataParallel."""
-    states = [content] if not isinstance(content, dict) else [content, *filter(checkpoints.is_state_dict, content.values())]
-    yield from states
-    for state in filter(checkpoints.is_state_dict, states):
-        if state and all(name.startswith("module.") for name in state):
-            yield {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    """The content, else the state dicts in it, without the prefix of DataParallel."""
+    yield _unprefixed(content)
+    if isinstance(content, dict):
+        yield from map(_unprefixed, filter(checkpoints.is_state_dict, content.values()))
+
+
+def _unprefixed(content: Any) -> Any:
+    if checkpoints.is_state_dict(content) and all(name.startswith("module.") for name in content):
+        return {name.removeprefix("module."): tensor for name, tensor in content.items()}
+    return content
 
 
 def require_options(network: Callable[..., Any], options: Collection[str]) -> None:
@@ -157,7 +161,7 @@ def _what(content: Any) -> str:
         return "the state of an optimizer, without the weights of a generator"
     for state in filter(checkpoints.is_state_dict, _candidates(content)):
         for family in FAMILIES.values():
-            missing = family.telltales - {name.removeprefix("module.") for name in state}
+            missing = family.telltales - state.keys()
             if 2 * len(missing) < len(family.telltales):
                 return f"a {family.__name__} by its looks, but lacks {min(missing, default='a part')}"
     if checkpoints.is_state_dict(content):
