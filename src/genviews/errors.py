@@ -1,5 +1,9 @@
 """Errors a user can act on: each message names the value, the place and the remedy."""
 
+from collections.abc import Callable, Collection
+from inspect import Parameter, signature
+from typing import Any
+
 
 class GenviewsError(Exception):
     """Base of every error raised for bad input; the command line prints it as one line and exits with 2."""
@@ -42,3 +46,16 @@ def require_positive(**values: float | None) -> None:
     for name, value in values.items():
         if value is not None and not value > 0:
             raise OptionError(f"{name} is {value}; it must be positive")
+
+
+def require_options(network: Callable[..., Any], options: Collection[str]) -> None:
+    """Refuses options that a network's constructor does not take.
+
+    Raises:
+        OptionError: Names the first of them, and those it takes.
+    """
+    kinds = {name: parameter.kind for name, parameter in signature(network).parameters.items()}
+    names = [name for name, kind in kinds.items() if kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)]
+    unknown = [name for name in options if name not in names]
+    if unknown and Parameter.VAR_KEYWORD not in kinds.values():
+        raise OptionError(f"{getattr(network, '__name__', network)} has no option {unknown[0]!r}; it has {', '.join(names)}")

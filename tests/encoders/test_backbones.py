@@ -83,7 +83,16 @@ def test_grey_images_fit_every_encoder() -> None:
     assert encoder(grey).equal(encoder(grey.expand(-1, 3, -1, -1)))
 
 
-@pytest.mark.parametrize(("channels", "shape"), [(1, (2, 3, 8, 8)), (3, (2, 4, 8, 8)), (3, (3, 8, 8)), (1, (8, 8))])
+def test_grey_and_colour_meet_in_grey() -> None:
+    colour, grey = images(2, 3, 16, 16), images(2, 1, 16, 16)
+    luminance = (colour * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
+    encoder = Encoder(in_channels=1).eval()
+    torch.testing.assert_close(encoder(colour), encoder(luminance), rtol=1e-3, atol=1e-3)
+    encoder = Encoder(in_channels=3).eval()
+    torch.testing.assert_close(encoder(grey), encoder(grey.expand(-1, 3, -1, -1)))
+
+
+@pytest.mark.parametrize(("channels", "shape"), [(1, (2, 2, 8, 8)), (3, (2, 4, 8, 8)), (3, (3, 8, 8)), (1, (8, 8))])
 def test_images_of_other_channels_are_refused(channels: int, shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match=rf"takes images \(B, {channels}, H, W\), got .*; convert them"):
         Encoder(in_channels=channels)(torch.zeros(shape))
@@ -113,6 +122,9 @@ def test_projector() -> None:
     assert widths(projector(32)) == [32, "ReLU", 128]
     assert widths(projector(32, hidden=64, out_features=8, layers=3)) == [64, "ReLU", 64, "ReLU", 8]
     assert widths(projector(32, layers=1)) == [128]
+    normed = projector(32, hidden=64, layers=3, norm=True)
+    assert widths(normed) == [64, "BatchNorm1d", "ReLU", 64, "BatchNorm1d", "ReLU", 128]
+    assert [layer.bias is not None for layer in normed if isinstance(layer, nn.Linear)] == [False, False, True]
     head, x = projector(4, out_features=2), images(3, 4)
     hidden = (x @ head[0].weight.T + head[0].bias).clamp(min=0)
     torch.testing.assert_close(head(x), hidden @ head[2].weight.T + head[2].bias)

@@ -16,6 +16,7 @@ from genviews.errors import OptionError
 from genviews.latents import distance
 from genviews.randomness import derive, sample_seeds
 from genviews.training import COPGen, NavigatorOptions, train_navigator, untrained
+from genviews.views.sources import draw_conditions
 
 FLOW = generators.load("digits-flow")
 QUICK = {"steps": 6, "batch_size": 16, "check_every": 2, "judge": "none", "lr": 1e-2}
@@ -57,6 +58,61 @@ def test_the_step_is_algorithm_1() -> None:
         moved_with = ((parameter.detach() - start) * gradient).sum()
         assert moved_with > 0 if up else moved_with < 0
     assert all(p.grad is None for p in FLOW.parameters())
+
+
+def test_supervised_it_contrasts_classes_each_twice_in_the_batch() -> None:
+    """In a generator of conditions, labels are the conditions: SupCon over anchors and positives, in the same roles."""
+    flow = generators.load("digits-flow")
+    conditional = generators.wrap(
+        Tinted(flow), latent_dim=flow.latent_dim, image_shape=flow.image_shape, num_conditions=20, output_range=(0, 1)
+    )
+    options = NavigatorOptions(temperature=0.2, supervised=True, **QUICK)
+    seeds, shape = torch.arange(8), flow.image_shape
+    torch.manual_seed(0)
+    navigator, encoder = untrained(conditional, options), options.encoder(shape).eval()
+    module = COPGen(conditional, navigator, encoder, options.augment(shape), options)
+    module.log_dict = lambda *_: None  # type: ignore[method-assign]
+    labels = draw_conditions(conditional, seeds, paired=True)
+    assert labels is not None and len(labels.unique()) == 4 and labels[0::2].equal(labels[1::2])
+    z = conditional.sample_latents(8, rng=seeds)
+    views = [conditional(z, labels).detach(), conditional(navigator(z), labels)]
+    views = [module.augment(images, derive(seeds, key)) for key, images in enumerate(views, 1)]
+    rows = normalize(module.estimator(torch.cat(views)), dim=1)
+    logits, same = rows @ rows.T / 0.2, labels.repeat(2)[:, None] == labels.repeat(2)
+    terms = []
+    for i in range(16):
+        others = [k for k in range(16) if k != i]
+        log_prob = logits[i] - torch.logsumexp(logits[i, others], 0)
+        terms.append(-log_prob[[k for k in others if same[i, k]]].mean())
+    expected = torch.stack(terms).mean()
+    torch.testing.assert_close(module.training_step(((seeds,), seeds), 0), expected)
+
+
+def test_supervised_without_conditions_is_refused() -> None:
+    with pytest.raises(OptionError, match="generator has no conditions"):
+        train_navigator(FLOW, NavigatorOptions(supervised=True, **QUICK))
+
+
+def test_one_navigator_serves_all_conditions() -> None:
+    flow = generators.load("digits-flow")
+    conditional = generators.wrap(
+        Tinted(flow), latent_dim=flow.latent_dim, image_shape=flow.image_shape, num_conditions=20, output_range=(0, 1)
+    )
+    for supervised in (False, True):
+        options = NavigatorOptions(supervised=supervised, tolerance=0.01, **QUICK)
+        run = train_navigator(conditional, options, judge=pixels)
+        assert run.steps == 6 and run.navigator.dim == flow.latent_dim
+
+
+class Tinted(nn.Module):
+    """A flow whose images are as dark as their condition says."""
+
+    def __init__(self, flow: generators.Generator):
+        super().__init__()
+        self.flow = flow
+
+    def forward(self, latents: Tensor, condition: Tensor) -> Tensor:
+        return self.flow(latents) * (0.05 + condition[:, None, None, None] / 20)
 
 
 def test_it_lowers_the_mutual_information_that_f_estimates(tmp_path: Path) -> None:

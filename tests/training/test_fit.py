@@ -50,6 +50,24 @@ def run(out: Path | None = None, **options: Any) -> Mean:
     return module
 
 
+def test_accumulated_gradients_make_the_step_of_the_larger_batch(tmp_path: Path) -> None:
+    whole, parts = Mean(), Mean()
+    history = fit(whole, VIEWS, steps=5, batch_size=8)
+    fit(parts, VIEWS, steps=5, batch_size=4, accumulate=2, out=tmp_path, log_every=2, checkpoint_every=3)
+    assert len(parts.seen) == 10 and history.steps == 5
+    torch.testing.assert_close(parts.weight, whole.weight)
+    assert [row["step"] for row in csv.DictReader((tmp_path / "metrics.csv").open())] == ["2", "4", "5"]
+
+
+def test_accumulating_it_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    whole = run(accumulate=3)
+    with pytest.raises(NonFiniteError, match="at step 14"):
+        run(tmp_path, bad_step=14, accumulate=3)
+    resumed = run(tmp_path, resume=True, accumulate=3)
+    assert len(resumed.seen) == 24  # three batches for each of the 8 steps after the checkpoint of step 12
+    assert resumed.weight.equal(whole.weight)
+
+
 def test_every_sample_once_an_epoch_in_another_order_each() -> None:
     batches = Batches(VIEWS, batch_size=8, seed=0)
     epochs = [torch.cat([batches[5 * epoch + i][0][0].float().mean((1, 2, 3)) for i in range(5)]) for epoch in range(2)]

@@ -12,7 +12,7 @@ from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 from genviews import augmentations, generators
 from genviews.errors import OptionError
 from genviews.latents import Gaussian, Identity, Resample
-from genviews.training import SimCLROptions, judges
+from genviews.training import PretrainOptions, judges
 
 FLOW = generators.load("digits-flow")
 SEEDS = torch.arange(128)
@@ -21,7 +21,7 @@ AUGMENT = augmentations.create("mnist", 16)
 
 
 def test_the_samples_judge_grades_larger_shifts_as_less_consistent(tmp_path: Path) -> None:
-    judge = judges.by_samples(FLOW, SimCLROptions(steps=60, batch_size=64), tmp_path)
+    judge = judges.by_samples(FLOW, PretrainOptions(steps=60, batch_size=64), tmp_path)
     score = judges.calibrate(judge, ANCHORS, AUGMENT, SEEDS)
     z = FLOW.sample_latents(128, rng=SEEDS)
     transforms = (Identity(), Gaussian(0.3), Gaussian(1.0), Resample())
@@ -30,7 +30,7 @@ def test_the_samples_judge_grades_larger_shifts_as_less_consistent(tmp_path: Pat
     assert scores[0] > 1  # the very image is nearer than an augmented view of it
     assert abs(scores[3]) < 0.3
 
-    again = judges.by_samples(FLOW, SimCLROptions(steps=60, batch_size=64), tmp_path)
+    again = judges.by_samples(FLOW, PretrainOptions(steps=60, batch_size=64), tmp_path)
     torch.testing.assert_close(again(ANCHORS, ANCHORS.roll(1, 0)), judge(ANCHORS, ANCHORS.roll(1, 0)), rtol=0, atol=0)
 
 
@@ -45,14 +45,14 @@ def test_the_scale_is_set_by_unrelated_images_and_augmented_views() -> None:
 
 def test_the_samples_judge_leaves_the_generator_alone() -> None:
     before = [p.clone() for p in FLOW.parameters()]
-    judges.create("samples", FLOW, SimCLROptions(steps=2, batch_size=16))
+    judges.create("samples", FLOW, PretrainOptions(steps=2, batch_size=16))
     assert all(torch.equal(p, q) for p, q in zip(FLOW.parameters(), before, strict=True))
 
 
 def test_names() -> None:
-    assert judges.create("none", FLOW, SimCLROptions()) is None
+    assert judges.create("none", FLOW, PretrainOptions()) is None
     with pytest.raises(OptionError, match="judge 'resnet1' is unknown; choose samples"):
-        judges.create("resnet1", FLOW, SimCLROptions())
+        judges.create("resnet1", FLOW, PretrainOptions())
 
 
 def test_lpips_is_torchmetrics_own_distance(monkeypatch: pytest.MonkeyPatch) -> None:

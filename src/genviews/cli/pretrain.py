@@ -7,7 +7,7 @@ from .. import data as datasets
 from .. import generators, latents
 from ..data import BadFile
 from ..errors import OptionError
-from ..training import SimCLROptions
+from ..training import PretrainOptions
 from ..training import pretrain as pretrain_encoder
 from ..views import CopGenFolder, GeneratedViews, RealViews, RenderedViews, Store, Views
 
@@ -43,10 +43,13 @@ def pretrain(
     on_bad_file: BadFile = "error",
     **options: Any,
 ) -> None:
-    """Pretrains an encoder with SimCLR on real images, rendered pairs, or pairs rendered on the fly.
+    """Pretrains an encoder by contrastive learning on real images, rendered pairs, or pairs rendered on the fly.
+
+    Methods: simclr, supcon (needs labels or conditions), nnclr, feature-transformation, moco, byol, simsiam, t-simclr, t-moco.
 
     Examples:
       genviews pretrain digits --image_size 16 --augmentation mnist
+      genviews pretrain photos/ --method moco --objective.queue 16384 --backbone resnet50 --precision bf16-mixed
       genviews pretrain runs/pairs --backbone resnet18-cifar --steps 10000 --out runs/encoder
       genviews pretrain generated --generator G.pt --transform runs/navigator --watch mnist --log_every 100
 
@@ -56,17 +59,17 @@ def pretrain(
         out: Run folder; the encoder is its model.safetensors and model.json.
         resume: Go on with the run in `out`.
         generator: For "generated" views and stores of latents.
-        transform: A navigator for "generated" views; Gaussian steps of std 0.2 if not given.
+        transform: A navigator or walks for "generated" views; Gaussian steps of std 0.2 if not given.
         pairs: How many distinct "generated" pairs.
         precision: Lightning's: 32-true, bf16-mixed, 16-mixed.
         devices: How many, or "auto" for all.
         workers: Loader processes.
         checkpoint_every: Steps between checkpoints.
         log_every: Steps between rows of metrics.csv.
-        watch: A labelled data set; metrics.csv then has the 5-NN accuracy within its training part.
+        watch: A labelled data set; metrics.csv then has 5-NN and linear accuracy within its training part.
         on_bad_file: An image file that cannot be read: "error" refuses the folder, "skip" leaves the file out and names it.
     """
-    settings = SimCLROptions(**options)
+    settings = PretrainOptions(**options)
     pretrain_encoder(
         source(views, generator, transform, pairs, settings.seed, on_bad_file),
         settings,

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.transforms.v2.functional import rgb_to_grayscale
 
 from ..errors import OptionError, ShapeError
 
@@ -95,11 +96,13 @@ class Encoder(nn.Module):
         return features
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) in [0, 1] -> (B, num_features); grey images (C = 1) fit every encoder.
+        """(B, C, H, W) in [0, 1] -> (B, num_features); grey images fit every encoder, and a grey encoder sees colours in grey.
 
         Raises:
             ShapeError: If the images have other channels than the encoder.
         """
+        if images.ndim == 4 and images.shape[1] == 3 and len(self.mean) == 1:
+            images = rgb_to_grayscale(images)
         if images.ndim != 4 or images.shape[1] not in (1, len(self.mean)):
             raise ShapeError(f"the encoder takes images (B, {len(self.mean)}, H, W), got {tuple(images.shape)}; convert them")
         if self.image_size and images.shape[-2:] != (self.image_size, self.image_size):
@@ -107,10 +110,15 @@ class Encoder(nn.Module):
         return self.backbone((images - self.mean) / self.std)
 
 
-def projector(in_features: int, hidden: int | None = None, out_features: int = 128, layers: int = 2) -> nn.Sequential:
-    """The projection head: `layers` Linear layers with ReLU between (SimCLR has 2), (B, in_features) -> (B, out_features)."""
-    widths = [in_features, *[hidden or in_features] * (layers - 1), out_features]
+def projector(
+    in_features: int, hidden: int | None = None, out_features: int = 128, layers: int = 2, norm: bool = False
+) -> nn.Sequential:
+    """The projection head: `layers` Linear layers with ReLU between (SimCLR has 2), (B, in_features) -> (B, out_features).
+
+    With `norm`, BatchNorm stands before each ReLU in place of a bias.
+    """
+    widths = [in_features, *[hidden or in_features] * (layers - 1)]
     head: list[nn.Module] = []
     for into, out in pairwise(widths):
-        head += [nn.Linear(into, out), nn.ReLU()]
-    return nn.Sequential(*head[:-1])
+        head += [nn.Linear(into, out, bias=not norm), *([nn.BatchNorm1d(out)] if norm else []), nn.ReLU()]
+    return nn.Sequential(*head, nn.Linear(widths[-1], out_features))

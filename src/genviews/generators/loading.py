@@ -1,10 +1,9 @@
 """Opening generators: built-in ones, saved ones and public checkpoints; and saving them."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
-from inspect import Parameter, signature
 from pathlib import Path
 from threading import get_ident
 from typing import Any
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_buffer_registration_hook, register_module_parameter_registration_hook
 
 from .. import checkpoints
-from ..errors import CheckpointError, OptionError
+from ..errors import CheckpointError, OptionError, require_options
 from .base import Generator, Parts
 from .families import FAMILIES
 
@@ -140,19 +139,6 @@ def _unprefixed(content: Any) -> Any:
     if checkpoints.is_state_dict(content) and all(name.startswith("module.") for name in content):
         return {name.removeprefix("module."): tensor for name, tensor in content.items()}
     return content
-
-
-def require_options(network: Callable[..., Any], options: Collection[str]) -> None:
-    """Refuses options that a network's constructor does not take.
-
-    Raises:
-        OptionError: Names the first of them, and those it takes.
-    """
-    parameters = signature(network).parameters.values()
-    names = [parameter.name for parameter in parameters if parameter.kind is not Parameter.VAR_KEYWORD]
-    unknown = [] if len(names) < len(parameters) else [name for name in options if name not in names]
-    if unknown:
-        raise OptionError(f"{getattr(network, '__name__', network)} has no option {unknown[0]!r}; it has {', '.join(names)}")
 
 
 def _what(content: Any) -> str:

@@ -2,6 +2,26 @@
 
 from .adversarial import discriminator_loss, generator_loss, r1_penalty
 from .contrastive import info_nce
+from .cosine import negative_cosine
 from .distributed import gather
+from .feature_transformation import extrapolate, interpolate
+from .queue import Queue, nearest_neighbours, queue_info_nce
+from .student_t import student_t_info_nce, student_t_queue
+from .supervised import supervised_contrastive
 
-__all__ = ["discriminator_loss", "gather", "generator_loss", "info_nce", "r1_penalty"]
+__all__ = [
+    "Queue",
+    "discriminator_loss",
+    "extrapolate",
+    "gather",
+    "generator_loss",
+    "info_nce",
+    "interpolate",
+    "nearest_neighbours",
+    "negative_cosine",
+    "queue_info_nce",
+    "r1_penalty",
+    "student_t_info_nce",
+    "student_t_queue",
+    "supervised_contrastive",
+]

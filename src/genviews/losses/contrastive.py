@@ -3,15 +3,11 @@
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional as F
 
-from ..errors import OptionError, ShapeError
-
-
-def _logits(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    with torch.autocast(first.device.type, enabled=False):
-        return F.normalize(first.float(), dim=1) @ F.normalize(second.float(), dim=1).T / temperature
+from ..errors import OptionError, ShapeError, require_positive
+from .similarity import inner_products, require_pairs
 
 
 def info_nce(
@@ -41,21 +37,28 @@ def info_nce(
         ShapeError: If the shapes differ or B is 1, which leaves no negative.
         OptionError: If `negatives` or `temperature` is none of these.
     """
-    if first.shape != second.shape or first.ndim != 2:
-        raise ShapeError(f"info_nce takes two (B, D) tensors of one shape, got {tuple(first.shape)} and {tuple(second.shape)}")
+    require_pairs("info_nce", first, second)
     if len(first) < 2:
         raise ShapeError("info_nce got a batch of 1, which has no negatives; use a batch size of at least 2")
-    if temperature <= 0:
-        raise OptionError(f"temperature is {temperature}; it must be positive")
+    require_positive(temperature=temperature)
     if negatives not in ("both", "cross"):
         raise OptionError(f"negatives is {negatives!r}; choose 'both' or 'cross'")
-    batch = torch.arange(len(first), device=first.device)
-    if negatives == "cross":
-        logits = _logits(first, second, temperature)
-        forward = F.cross_entropy(logits, batch)
-        return (forward + F.cross_entropy(logits.T, batch)) / 2 if symmetric else forward
-    both = torch.cat([first, second])
-    anchors = both if symmetric else first
-    itself = torch.eye(len(anchors), len(both), dtype=torch.bool, device=both.device)
-    logits = _logits(anchors, both, temperature).masked_fill(itself, -torch.inf)
-    return F.cross_entropy(logits, torch.cat([batch + len(first), batch])[: len(anchors)])
+    first, second = F.normalize(first.float(), dim=1), F.normalize(second.float(), dim=1)
+    across = inner_products(first / temperature, second)
+    sides = [(first, across), (second, across.T)] if symmetric else [(first, across)]
+    candidates = torch.stack([_log_sum_exp(logits) for _, logits in sides])
+    if negatives == "both":
+        candidates = torch.logaddexp(candidates, torch.stack([_among_themselves(anchors, temperature) for anchors, _ in sides]))
+    return (candidates - across.diagonal()).mean()
+
+
+def _among_themselves(anchors: Tensor, temperature: float) -> Tensor:
+    logits = inner_products(anchors / temperature, anchors)
+    logits.detach().fill_diagonal_(-torch.inf)  # so that its gradient is 0
+    return _log_sum_exp(logits)
+
+
+def _log_sum_exp(logits: Tensor) -> Tensor:
+    """torch's over the rows, but its backward keeps the exponentials instead of taking them again."""
+    largest = logits.detach().amax(1, keepdim=True)
+    return (logits - largest).exp_().sum(1).log() + largest[:, 0]

@@ -1,5 +1,6 @@
 """A small classifier of a data set, for the features and logits that judge a generator of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 from torch.optim import AdamW
 
+from ..augmentations import Augmentation
 from ..data import Splits, extract
 from ..encoders import Features, classifier, features, save_classifier
 from ..errors import DataError, require_positive
 from .fit import Learner, fit
-from .simclr import warmup_cosine
+from .schedule import warmup_cosine
 
 
 @dataclass(frozen=True)
@@ -40,24 +42,38 @@ class ClassifierOptions:
     def __post_init__(self) -> None:
         require_positive(steps=self.steps, batch_size=self.batch_size, lr=self.lr)
 
+    def optimizers(self, found: Features) -> dict[str, Any]:
+        """Lightning's description of how a classifier is trained."""
+        optimizer = AdamW(found.parameters(), self.lr, weight_decay=self.weight_decay)
+        return {"optimizer": optimizer, "lr_scheduler": warmup_cosine(optimizer, self.steps, self.steps // 15)}
+
 
 class Classifier(Learner):
-    """Images learn their labels by cross-entropy."""
+    """Images learn their labels by cross-entropy.
 
-    def __init__(self, found: Features, options: ClassifierOptions):
+    Args:
+        found: An encoder and its head.
+        optimizers: Makes Lightning's description of the optimizer and its schedule.
+        augment: T_x; None for the images as they are.
+    """
+
+    frozen_parts = ("augment",)
+
+    def __init__(self, found: Features, optimizers: Callable[[Features], dict[str, Any]], augment: Augmentation | None = None):
         super().__init__()
-        self.found, self.options = found, options
+        self.found, self.make_optimizers, self.augment = found, optimizers, augment
 
     def training_step(self, batch: tuple[tuple[Tensor, Tensor], Tensor], _: int) -> Tensor:
-        (images, labels), _seeds = batch
-        loss = F.cross_entropy(self.found.head(self.found(images.float() / 255)), labels)
+        (images, labels), seeds = batch
+        images = images.float() / 255
+        if self.augment is not None:
+            images = self.augment(images, seeds)
+        loss = F.cross_entropy(self.found.head(self.found(images)), labels)
         self.log("loss", loss)
         return loss
 
     def configure_optimizers(self) -> Any:
-        o = self.options
-        optimizer = AdamW(self.parameters(), o.lr, weight_decay=o.weight_decay)
-        return {"optimizer": optimizer, "lr_scheduler": warmup_cosine(optimizer, o.steps, o.steps // 15)}
+        return self.make_optimizers(self.found)
 
 
 def train_classifier(
@@ -100,7 +116,7 @@ def train_classifier(
         config = {"backbone": o.backbone, "in_channels": channels, "image_size": max(16, side)}
         found = classifier(config, int(labels.max()) + 1)
     fit(
-        Classifier(found, o),
+        Classifier(found, o.optimizers),
         data.train,
         steps=o.steps,
         batch_size=min(o.batch_size, len(data.train)),

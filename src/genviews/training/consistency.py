@@ -17,6 +17,7 @@ from ..errors import OptionError
 from ..generators.base import Generator
 from ..latents import Navigator
 from ..randomness import sample_seeds
+from ..views.sources import draw_conditions
 from ..views.store import quantise
 from .judges import Judge, calibrate
 
@@ -68,8 +69,9 @@ class ConsistencyMonitor(Callback):
     def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
         seeds = sample_seeds(self.seed, -1 - torch.arange(SAMPLES)).to(module.device)
         self.latents = self.generator.sample_latents(SAMPLES, truncation=self.truncation, rng=seeds)
+        self.condition = draw_conditions(self.generator, seeds)
         self.initial.to(module.device)
-        self.anchors, self.starts = self.generator(self.latents), self.generator(self.initial(self.latents))
+        self.anchors, self.starts = self.render(self.latents), self.render(self.initial(self.latents))
         if self.judge:
             self.score = calibrate(self.judge, self.anchors, self.augment, seeds)
             self.expected = float(self.score(self.anchors, self.starts))
@@ -87,7 +89,7 @@ class ConsistencyMonitor(Callback):
 
     @torch.no_grad()
     def check(self, module: Any, step: int) -> None:
-        positives = self.generator(module.navigator(self.latents))
+        positives = self.render(module.navigator(self.latents))
         self.steps.append(step)
         self.pictures.append(quantise(positives[:SHOWN]).cpu())
         if self.judge:
@@ -98,6 +100,9 @@ class ConsistencyMonitor(Callback):
                 self.dropped = True
                 return module.stop(f"semantic consistency fell to {consistency:.2f}, below {floor}")
         self.kept, self.kept_step = weights(module.navigator), step
+
+    def render(self, latents: Tensor) -> Tensor:
+        return self.generator(latents, self.condition)
 
     def evolution(self) -> dict[str, Any]:
         """The pictures as arrays: `evolution`, `evolution_steps` and `evolution_anchors`."""

@@ -16,13 +16,14 @@ from ..encoders import Encoder, projector
 from ..errors import OptionError, require_positive
 from ..generators.base import Generator
 from ..latents import LatentTransform, Navigator, distance
-from ..losses import gather, info_nce
+from ..losses import gather, info_nce, supervised_contrastive
 from ..randomness import derive
+from ..views.sources import draw_conditions
 from . import judges
 from .consistency import ConsistencyMonitor, weights
 from .fit import Learner, Seeds, fit
 from .judges import Judge
-from .simclr import SimCLROptions, ViewOptions
+from .method import PretrainOptions, ViewOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,8 @@ class NavigatorOptions(ViewOptions):
         lr: Of the navigator (the paper's).
         estimator_lr: Of f (paper: 3e-5).
         temperature: Of InfoNCE.
+        supervised: The loss is the supervised contrastive one of the generator's conditions, half as many in a batch as samples
+            (the paper's Table 10); otherwise it is InfoNCE, with a condition drawn for each sample if there are any.
         truncation: psi of the latents; None for N(0, I).
         delta: d(z, z') <= delta, root mean square per dimension; None leaves it free.
         on_violation: "stop" returns the last navigator whose every displacement was inside, "project" scales displacements back.
@@ -61,6 +64,7 @@ class NavigatorOptions(ViewOptions):
     lr: float = 1e-5
     estimator_lr: float = 1e-3
     temperature: float = 0.1
+    supervised: bool = False
     truncation: float | None = None
     delta: float | None = None
     on_violation: Literal["stop", "project"] = "stop"
@@ -115,18 +119,24 @@ class COPGen(Learner):
 
     def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor:
         seeds = batch[1]
-        z = self.draw(seeds)
+        z, condition = self.draw(seeds), draw_conditions(self.generator, seeds, paired=self.options.supervised)
         moved = self.navigator(z)
         with torch.no_grad():
-            anchors = self.generator(z)
-        positives = self.generator(moved)
+            anchors = self.generator(z, condition)
+        positives = self.generator(moved, condition)
         views = torch.cat([self.augment(anchors, derive(seeds, 1)), self.augment(positives, derive(seeds, 2))])
         first, second = self.estimator(views).chunk(2)
-        loss = info_nce(gather(first), gather(second), self.options.temperature, symmetric=False)
+        loss = self.information(gather(first), gather(second), condition)
         shift = (moved - z).detach()
         self.log_dict({"loss": loss, "estimator_loss": loss, "navigator_loss": -loss})
         self.log_dict({"shift_mean": shift.mean(), "shift_std": shift.std(), "distance": distance(z, moved).mean()})
         return loss
+
+    def information(self, first: Tensor, second: Tensor, condition: Tensor | None) -> Tensor:
+        """What f minimises and T_z maximises: up to a constant, minus a bound on the information that embeddings (B, D) share."""
+        if self.options.supervised and condition is not None:
+            return supervised_contrastive(torch.stack([first, second], 1), gather(condition), self.options.temperature)
+        return info_nce(first, second, self.options.temperature, symmetric=False)
 
     @torch.no_grad()
     def on_train_batch_start(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> int | None:
@@ -208,7 +218,7 @@ def train_navigator(
     """Trains T_z from the generator alone; no image and no label enters.
 
     Args:
-        generator: G, unconditional.
+        generator: G; one T_z serves all its conditions.
         options: See `NavigatorOptions`.
         judge: Of semantic consistency, a function of two image batches; None makes the one that `options.judge` names.
         out: Run folder for checkpoints, `metrics.csv`, the navigator, and `evolution.npz`: the positives of a few anchors, uint8
@@ -217,11 +227,13 @@ def train_navigator(
         **trainer: Further arguments of `fit`.
 
     Raises:
-        OptionError: If delta is smaller than what the untrained navigator moves.
+        OptionError: If delta is smaller than what the untrained navigator moves, or `supervised` without conditions.
     """
+    if options.supervised and generator.num_conditions is None:
+        raise OptionError("supervised is on, but the generator has no conditions; choose a class-conditional one")
     if resume and out and (out / "run.json").exists():
         return NavigatorRun(latents.load(out), **json.loads((out / "run.json").read_text()))
-    judged = SimCLROptions(
+    judged = PretrainOptions(
         backbone=options.backbone,
         augmentation=options.judge_augmentation or options.augmentation,
         image_size=options.image_size,

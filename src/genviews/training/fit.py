@@ -23,11 +23,11 @@ from ..randomness import sample_seeds
 
 
 class Source(Protocol):
-    """N samples, fetched a batch at a time: `source[indices (B,)] -> tensors`."""
+    """N samples, fetched a batch at a time: `source[indices (B,)] -> tensors`, or lists of them."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, indices: Tensor) -> tuple[Tensor, ...]: ...
+    def __getitem__(self, indices: Tensor) -> tuple[Any, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Batches(Dataset):
     rank: int = 0
     world_size: int = 1
 
-    def __getitem__(self, step: int) -> tuple[tuple[Tensor, ...], Tensor]:
+    def __getitem__(self, step: int) -> tuple[tuple[Any, ...], Tensor]:
         count, batch = len(self.source), self.batch_size
         epoch, position = divmod(step, count // batch)
         mine = torch.arange(self.rank, batch, self.world_size)
@@ -77,7 +77,7 @@ class Batches(Dataset):
 
 
 class Steps(Sampler[int]):
-    """The steps from `start` on; as long as all of them, for Lightning counts those before a restart too."""
+    """The batches from `start` on; as long as all of them, for Lightning counts those before a restart too."""
 
     def __init__(self, start: int, stop: int):
         self.start, self.stop = start, stop
@@ -91,7 +91,7 @@ class Steps(Sampler[int]):
 
 @dataclass
 class Loader(L.LightningDataModule):
-    """The batches of the steps `start` to `stop` for whatever rank asks."""
+    """The batches `start` to `stop` for whatever rank asks."""
 
     source: Source
     batch_size: int
@@ -136,6 +136,8 @@ class History(Callback):
         self.steps = 0
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
+        if trainer.global_step == self.steps:  # a batch whose gradients wait for more
+            return
         self.steps = trainer.global_step
         if trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps:
             self.rows.append({"step": trainer.global_step} | {k: float(v) for k, v in trainer.callback_metrics.items()})
@@ -198,13 +200,13 @@ class Checkpoints(ModelCheckpoint):
 
 
 class StepSeed(Callback):
-    """Seeds PyTorch's own generator at each step, for layers such as dropout that draw from it."""
+    """Seeds PyTorch's own generator at each batch, for layers such as dropout that draw from it."""
 
     def __init__(self, seed: int):
         self.seed = seed
 
-    def on_train_batch_start(self, trainer: L.Trainer, *_: Any) -> None:
-        step = torch.tensor([trainer.global_step * trainer.world_size + trainer.global_rank])
+    def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, batch: Any, batch_idx: int) -> None:
+        step = torch.tensor([batch_idx * trainer.world_size + trainer.global_rank])
         torch.manual_seed(int(sample_seeds(self.seed, step)))
 
 
@@ -236,6 +238,7 @@ def fit(
     *,
     steps: int,
     batch_size: int,
+    accumulate: int = 1,
     seed: int = 0,
     out: Path | None = None,
     resume: bool = False,
@@ -257,6 +260,7 @@ def fit(
         source: Where the samples come from.
         steps: Optimiser steps.
         batch_size: Of the global batch.
+        accumulate: Batches whose gradients, averaged, make one step.
         seed: Of the order and of every sample's randomness.
         out: Folder for `metrics.csv` and `checkpoints/`; None keeps nothing.
         resume: Go on from the last checkpoint in `out`, to the result of the uninterrupted run.
@@ -281,7 +285,7 @@ def fit(
     """
     if not 0 < batch_size <= len(source):
         raise OptionError(f"batch_size is {batch_size}; with {len(source)} samples it must be between 1 and {len(source)}")
-    require_positive(steps=steps, log_every=log_every, checkpoint_every=checkpoint_every)
+    require_positive(steps=steps, accumulate=accumulate, log_every=log_every, checkpoint_every=checkpoint_every)
     if out:
         out.mkdir(parents=True, exist_ok=True)
     last = out / "checkpoints" / "last.ckpt" if out else None
@@ -302,6 +306,7 @@ def fit(
             strategy=strategy,
             precision=precision,
             gradient_clip_val=clip,
+            accumulate_grad_batches=accumulate,
             callbacks=extra,
             logger=False,
             enable_checkpointing=last is not None,
@@ -314,7 +319,7 @@ def fit(
         raise OptionError(f"precision {precision!r}, devices {devices!r}, strategy {strategy!r}: {error}") from None
     if batch_size % trainer.world_size:
         raise OptionError(f"batch_size is {batch_size}; it must be a multiple of the {trainer.world_size} devices")
-    loader = Loader(source, batch_size, seed, start, steps, workers)
+    loader = Loader(source, batch_size, seed, start * accumulate, steps * accumulate, workers)
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         trainer.fit(module, datamodule=loader, ckpt_path=last if start else None, weights_only=True)

@@ -1,6 +1,5 @@
 """What all objectives that train a generator share: the generator, the images, the optimiser."""
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,8 @@ from ..errors import OptionError, require_positive
 from ..generators import Generator
 from ..views.sources import RealViews
 from .fit import Learner
-from .simclr import warmup_cosine
+from .momentum import follow, frozen_copy
+from .schedule import warmup_cosine
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class GeneratorLearner(Learner):
     def __init__(self, generator: Any, views: RealViews, options: GeneratorOptions):
         super().__init__()
         self.generator, self.views, self.options = generator, views, options
-        self.average: Any = copy.deepcopy(generator).requires_grad_(False) if options.ema else None
+        self.average: Any = frozen_copy(generator) if options.ema else None
 
     @property
     def trained(self) -> Generator:
@@ -78,8 +78,7 @@ class GeneratorLearner(Learner):
     def update_average(self) -> None:
         """Moves the average towards the weights, faster in the first steps; buffers, such as BatchNorm's, are copied."""
         decay = min(self.options.ema, (1 + self.global_step) / (10 + self.global_step))
-        for mean, weight in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            mean.lerp_(weight, 1 - decay)
+        follow(self.average, self.generator, decay)
         for mean, buffer in zip(self.average.buffers(), self.generator.buffers(), strict=True):
             mean.copy_(buffer)
 

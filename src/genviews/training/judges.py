@@ -13,7 +13,8 @@ from ..generators.base import Generator
 from ..latents.transforms import Identity
 from ..randomness import derive
 from ..views.sources import GeneratedViews
-from .simclr import SimCLROptions, pretrain
+from .method import PretrainOptions
+from .pretraining import pretrain
 
 Judge = Callable[[Tensor, Tensor], Tensor]
 """(B, C, H, W), (B, C, H, W) -> similarity (B,), higher for images more alike."""
@@ -48,7 +49,7 @@ def by_lpips(network: Literal["alex", "vgg", "squeeze"] = "alex") -> Judge:
     return judge
 
 
-def by_samples(generator: Generator, options: SimCLROptions, out: Path | None = None, resume: bool = False) -> Judge:
+def by_samples(generator: Generator, options: PretrainOptions, out: Path | None = None, resume: bool = False) -> Judge:
     """Features of an encoder pretrained on G's own samples with T_x alone: a judge made from nothing but the generator.
 
     Args:
@@ -88,7 +89,7 @@ def by_timm(name: str) -> Judge:
 
 
 def create(
-    name: str, generator: Generator, options: SimCLROptions, out: Path | None = None, resume: bool = False
+    name: str, generator: Generator, options: PretrainOptions, out: Path | None = None, resume: bool = False
 ) -> Judge | None:
     """The judge that a name stands for: "samples", "lpips", "none", or a timm model.
 

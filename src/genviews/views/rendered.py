@@ -6,8 +6,8 @@ from torch import Tensor
 from ..errors import DataError, OptionError
 from ..generators.base import Generator
 from .cop_gen_layout import CopGenFolder
-from .sources import Views, render_pair
-from .store import Store
+from .sources import Pair, Views, render_pair
+from .store import Pairs, Store
 
 
 class RenderedViews(Views):
@@ -37,13 +37,15 @@ class RenderedViews(Views):
 
     def __getitem__(self, indices: Tensor) -> tuple[Tensor, ...]:
         if self.latents is None:
-            return self.pairs[indices][:2]
-        latents, condition = self.latents.latents(indices), self.latents.condition(indices)
-        return latents if condition is None else (*latents, condition)
+            fetched = self.pairs[indices]
+        else:
+            fetched = Pairs(*self.latents.latents(indices), self.latents.condition(indices))
+        return tuple(part for part in fetched if part is not None)
 
     @torch.no_grad()
-    def forward(self, *fetched: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, *fetched: Tensor) -> Pair:
+        first, second, *rest = fetched
+        condition = rest[0] if rest else None
         if self.generator is None:
-            return fetched[0].float() / 255, fetched[1].float() / 255
-        z, moved, *condition = fetched
-        return render_pair(self.generator, z, moved, condition[0] if condition else None)
+            return Pair(first.float() / 255, second.float() / 255, condition)
+        return render_pair(self.generator, first, second, condition)

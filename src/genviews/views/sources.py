@@ -1,7 +1,8 @@
 """Where pairs of views come from. Each source has a host side, `source[indices]`, that loader workers run, and a device side,
-`source(*fetched) -> (first, second)`, that the training step runs."""
+`source(*fetched) -> Pair`, that the training step runs."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,20 @@ from ..data import Images
 from ..generators.base import Generator
 from ..latents.transforms import LatentTransform
 from ..randomness import derive, sample_seeds, uniform
+
+
+class Pair(NamedTuple):
+    """Two views of each of B samples.
+
+    Attributes:
+        first: float32 (B, C, H, W), nominally in [0, 1].
+        second: The positives, row by row.
+        labels: int64 (B,): the class (-1 for none) or the condition of a generated pair; None if there is neither.
+    """
+
+    first: Tensor
+    second: Tensor
+    labels: Tensor | None = None
 
 
 class Views(nn.Module):
@@ -24,13 +39,15 @@ class Views(nn.Module):
         """What the host fetches for the pairs `indices` (B,)."""
         raise NotImplementedError
 
-    def forward(self, *fetched: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, *fetched: Tensor) -> Pair:
         """What the device makes of it."""
         raise NotImplementedError
 
 
 class RealViews(Views):
     """Both views are the real image; T_x alone makes them differ."""
+
+    conditions: int | Tensor | None = None
 
     def __init__(self, images: Images):
         super().__init__()
@@ -40,11 +57,11 @@ class RealViews(Views):
         return len(self.images)
 
     def __getitem__(self, indices: Tensor) -> tuple[Tensor, ...]:
-        return (self.images[indices][0],)
+        return self.images[indices]
 
-    def forward(self, *fetched: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, *fetched: Tensor) -> Pair:
         images = fetched[0].float() / 255
-        return images, images
+        return Pair(images, images, fetched[1])
 
 
 def latent_pairs(
@@ -62,10 +79,27 @@ def draw_condition(seeds: Tensor, num_conditions: int, conditions: Sequence[int]
     return drawn if conditions is None else torch.tensor(conditions, device=seeds.device)[drawn]
 
 
-def render_pair(generator: Generator, z: Tensor, moved: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
-    """G(z) and G(z') of latents (B, D), float32 (B, C, H, W) each, in one generator call."""
+def draw_conditions(generator: Generator, seeds: Tensor, paired: bool = False) -> Tensor | None:
+    """Conditions of a generator for the seeds (B,), int64 (B,); None for an unconditional one.
+
+    Args:
+        generator: Whose conditions.
+        seeds: int64 (B,).
+        paired: Half as many distinct conditions as samples, each of two neighbours in the batch (and more where there are too few
+            conditions), for losses with labels; otherwise each sample draws its own uniformly.
+    """
+    if generator.num_conditions is None:
+        return None
+    if not paired:
+        return draw_condition(seeds, generator.num_conditions)
+    order = uniform(derive(seeds[:1], 2), generator.num_conditions)[0].argsort()
+    return order[torch.arange(len(seeds), device=seeds.device) // 2 % len(order)]
+
+
+def render_pair(generator: Generator, z: Tensor, moved: Tensor, condition: Tensor | None) -> Pair:
+    """G(z) and G(z') of latents (B, D) under the conditions (B,), in one generator call."""
     first, second = generator(torch.cat([z, moved]), None if condition is None else condition.repeat(2)).chunk(2)
-    return first, second
+    return Pair(first, second, condition)
 
 
 class GeneratedViews(Views):
@@ -94,8 +128,7 @@ class GeneratedViews(Views):
         return (indices,)
 
     @torch.no_grad()
-    def forward(self, *fetched: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, *fetched: Tensor) -> Pair:
         seeds = sample_seeds(self.seed, fetched[0])
         z, moved = latent_pairs(self.generator, self.transform, seeds, self.truncation)
-        classes = self.generator.num_conditions
-        return render_pair(self.generator, z, moved, None if classes is None else draw_condition(seeds, classes))
+        return render_pair(self.generator, z, moved, draw_conditions(self.generator, seeds))

@@ -95,7 +95,7 @@ def quantise(images: Tensor) -> Tensor:
 @torch.no_grad()
 def render_images(generator: Generator, z: Tensor, moved: Tensor, condition: Tensor | None) -> Tensor:
     """G(z) and G(z') of latents (B, D) in one call: uint8 (B, 2, C, H, W)."""
-    return quantise(torch.stack(render_pair(generator, z, moved, condition), dim=1))
+    return quantise(torch.stack(render_pair(generator, z, moved, condition)[:2], dim=1))
 
 
 class Store:
