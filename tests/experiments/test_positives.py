@@ -13,7 +13,7 @@ from genviews.evaluation import probe
 from genviews.experiments import ComparisonOptions, compare_positives
 from genviews.experiments.positives import Row
 from genviews.latents import Gaussian
-from genviews.training import NavigatorOptions, SimCLROptions
+from genviews.training import NavigatorOptions, PretrainOptions
 from genviews.views import Store
 
 FLOW = generators.load("digits-flow")
@@ -23,7 +23,7 @@ TINY = ComparisonOptions(
     seeds=2,
     probes=("linear-3", "knn-5"),
     pairs=64,
-    encoder=SimCLROptions(steps=2, batch_size=32),
+    encoder=PretrainOptions(steps=2, batch_size=32),
     navigator=NavigatorOptions(steps=4, batch_size=16, judge_steps=2, check_every=2),
 )
 

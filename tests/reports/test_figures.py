@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from genviews.errors import ShapeError
-from genviews.reports.figures import curves, error_bars, grid, save_grid
+from genviews.reports.figures import curves, error_bars, grid, intervals, save_grid
 
 
 def naive_grid(images: np.ndarray, columns: int, pad: int) -> np.ndarray:
@@ -88,6 +88,19 @@ def test_error_bars_span_one_standard_deviation() -> None:
     assert bars[0] / bars[1] == pytest.approx(wide.std(ddof=1) / narrow.std(ddof=1), rel=1e-3)
     texts = [e.text for e in ET.fromstring(svg).iter() if e.tag.endswith("text")]
     assert {"wide", "narrow", "89.0", "86.3"} <= set(texts)
+
+
+def test_intervals_are_a_line_with_a_band_between_the_ends() -> None:
+    x, values = [0.0, 0.1, 0.4], np.array([[80.0, 78, 83], [90, 85, 92], [86, 86, 86]])
+    svg = intervals(x, {"linear": values, "one seed": np.full((3, 3), np.nan)}, xlabel="std")
+    line = np.array(paths(svg, "#3D7FC1")[0])
+    scale, start = np.polyfit(values[:, 0], line[:, 1], 1)
+    np.testing.assert_allclose(line[:, 1], scale * values[:, 0] + start, atol=1e-3)
+    assert np.corrcoef(line[:, 0], x)[0, 1] == pytest.approx(1)
+    name, bottom = re.findall(r'href="#(\w+)" x="0" y="(\d+)"[^>]*fill-opacity: 0.15', svg)[0]
+    band = re.findall(rf'id="{name}" d="([^"]*)"', svg)[0]
+    corners = {round(float(bottom) + float(y), 2) for y in re.findall(r"[ML] \S+ (\S+)", band)}
+    assert corners == {round(scale * v + start, 2) for v in values[:, 1:].flatten()}
 
 
 def test_plots_take_the_page_s_text_colour_and_are_reproducible() -> None:

@@ -2,6 +2,7 @@
 
 from .augmentation import RECIPES, Augmentation, Recipe, available, create
 from .diffaugment import DiffAugment
+from .edits import edit, edits_of
 from .geometry import AffineRanges
 
-__all__ = ["RECIPES", "AffineRanges", "Augmentation", "DiffAugment", "Recipe", "available", "create"]
+__all__ = ["RECIPES", "AffineRanges", "Augmentation", "DiffAugment", "Recipe", "available", "create", "edit", "edits_of"]

@@ -16,13 +16,26 @@ VERBS = {
     "quickstart": "the main job in one command: navigator, pairs, encoders, probes, a page of pictures",
     "generator": "info | sample | convert | train: what renders latents",
     "navigator": "train: learns optimal positives in a generator's latent space",
+    "latents": "steer | search-std: walks that edit images, the std of Gaussian steps",
     "views": "render | export: pairs of images to disk",
     "pretrain": "an encoder from real images, rendered pairs, or pairs rendered on the fly",
-    "evaluate": "linear | knn | generation: probes of a frozen encoder, FID and more of a generator",
+    "encoder": "export: an encoder's weights for torchvision, timm or detectron2",
+    "evaluate": "linear | knn | finetune | transfer | generation: what an encoder is worth, FID and more of a generator",
+    "reproduce": "a table of a paper, at the scale you choose",
     "report": "the page of a run folder, again",
 }
 
-RUNS = {"quickstart", "generator train", "navigator train", "pretrain"}
+RUNS = {
+    "quickstart",
+    "generator train",
+    "navigator train",
+    "pretrain",
+    "evaluate detection",
+    "evaluate finetune",
+    "evaluate transfer",
+    "latents steer",
+    "latents search-std",
+}
 """The commands that fill a run folder `out` and write their configuration there."""
 
 OVERVIEW = """usage: genviews VERB ...

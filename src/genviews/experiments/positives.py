@@ -20,7 +20,7 @@ from ..latents import Gaussian, Identity, LatentTransform
 from ..randomness import sample_seeds
 from ..reports import write_report
 from ..reports.run_folder import read_pictures, read_results
-from ..training import NavigatorOptions, SimCLROptions, pretrain, train_navigator, untrained
+from ..training import NavigatorOptions, PretrainOptions, pretrain, train_navigator, untrained
 from ..views import RealViews, RenderedViews, Views, render
 from ..views.store import quantise
 
@@ -87,7 +87,7 @@ class ComparisonOptions:
     probes: tuple[str, ...] = ("linear", "linear-3", "knn-5")
     pairs: int = 10_000
     gaussian_std: float = 0.2
-    encoder: SimCLROptions = field(default_factory=lambda: SimCLROptions(steps=200))
+    encoder: PretrainOptions = field(default_factory=lambda: PretrainOptions(steps=200))
     navigator: NavigatorOptions = field(default_factory=NavigatorOptions)
 
     def __post_init__(self) -> None:

@@ -2,6 +2,19 @@
 
 from .files import load, save
 from .navigator import Navigator, distance
+from .steering import LENGTHS, Steering
 from .transforms import Gaussian, Identity, LatentTransform, Resample, Spherical
 
-__all__ = ["Gaussian", "Identity", "LatentTransform", "Navigator", "Resample", "Spherical", "distance", "load", "save"]
+__all__ = [
+    "LENGTHS",
+    "Gaussian",
+    "Identity",
+    "LatentTransform",
+    "Navigator",
+    "Resample",
+    "Spherical",
+    "Steering",
+    "distance",
+    "load",
+    "save",
+]

@@ -3,18 +3,33 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..checkpoints import building, is_state_dict, module_state, read, read_model, write_model
 from ..errors import CheckpointError, OptionError
 from ..unpickling import Inert
 from .navigator import Navigator
+from .steering import Steering
 from .transforms import LatentTransform
 
 Parts = tuple[dict[str, Any], dict[str, Tensor]]
 """What makes a transform: its constructor's keyword arguments and its state dict."""
 
-_KINDS: dict[str, type[Navigator]] = {"navigator": Navigator}
+Kind = type[Navigator] | type[Steering]
+
+_KINDS: dict[str, Kind] = {"navigator": Navigator, "steering": Steering}
+
+_WALKS = {
+    "walk_color": ("red", "green", "blue"),
+    "walk_rot3d": ("rotation_3d",),
+    "walk_rot2d": ("rotation_2d",),
+    "walk_zoom": ("zoom",),
+    "walk_shiftx": ("shift_x",),
+    "walk_shifty": ("shift_y",),
+    "walk_jit": ("hue",),
+}
+"""GenRep's name of a walk, (1, D) or (1, D, K) -> its edits."""
 
 
 def save(transform: LatentTransform, folder: str | Path) -> None:
@@ -33,8 +48,9 @@ def load(path: str | Path) -> LatentTransform:
     """Opens a latent transform.
 
     Args:
-        path: A folder by `save`, or a navigator by COP-Gen's authors: `{"nn_walker": ...}`, the pickled module
-            or its state dict, of which no code is run.
+        path: A folder by `save`; a navigator by COP-Gen's authors: `{"nn_walker": ...}`, the pickled module or its state dict, of
+            which no code is run; or walks by GenRep's: `walk_color`, `walk_rot3d`, ... become a `Steering` by these edits,
+            `walk_jit` one by hue. The network `walk_rrc` beside it is left out, as in GenRep's own formula.
 
     Returns:
         The transform, frozen and on the CPU.
@@ -51,16 +67,20 @@ def load(path: str | Path) -> LatentTransform:
     return transform.eval().requires_grad_(False)
 
 
-def _read(path: Path) -> tuple[type[Navigator], Parts]:
+def _read(path: Path) -> tuple[Kind, Parts]:
     if path.is_dir():
         description, state = read_model(path)
         if description.get("kind") in _KINDS:
             return _KINDS[description["kind"]], (description["config"], state)
         raise CheckpointError(f"{path} is no latent transform of the kinds {', '.join(_KINDS)}; did you mean another folder?")
     content = read(path)
-    if not isinstance(content, dict) or "nn_walker" not in content:
-        raise CheckpointError(f"{path} is no latent transform; pass a folder by save or a file with COP-Gen's nn_walker")
-    return Navigator, _walker(content["nn_walker"])
+    if isinstance(content, dict) and "nn_walker" in content:
+        return Navigator, _walker(content["nn_walker"])
+    if isinstance(content, dict) and content.keys() & _WALKS:
+        return Steering, _walks(content)
+    raise CheckpointError(
+        f"{path} is no latent transform; pass a folder by save, a file with COP-Gen's nn_walker or one with GenRep's walk_zoom"
+    )
 
 
 def _walker(walker: Any) -> Parts:
@@ -74,3 +94,10 @@ def _walker(walker: Any) -> Parts:
     hidden, dim = layers["0.weight"].shape
     config = {"dim": dim, "hidden": hidden, "linear": len(layers) == 2}
     return config, {f"walk.{name}": tensor for name, tensor in layers.items()}
+
+
+def _walks(content: dict[str, Any]) -> Parts:
+    """A Steering's arguments and state dict from GenRep's vectors."""
+    found = [(edits, content[name]) for name, edits in _WALKS.items() if name in content]
+    vectors = torch.cat([walk.detach().float().movedim(1, -1).flatten(0, -2) for _, walk in found])
+    return {"dim": vectors.shape[1], "edits": [edit for edits, _ in found for edit in edits]}, {"walks": vectors}

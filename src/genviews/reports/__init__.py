@@ -1,7 +1,8 @@
 """Pictures and pages out of a run folder."""
 
+from .detection import save_detections
 from .figures import curves, error_bars, grid, save_grid
 from .page import write_page
 from .report import write_report
 
-__all__ = ["curves", "error_bars", "grid", "save_grid", "write_page", "write_report"]
+__all__ = ["curves", "error_bars", "grid", "save_detections", "save_grid", "write_page", "write_report"]

@@ -1,5 +1,7 @@
 """The report of a COP-Gen run: what the transforms make of an anchor, how the navigator learned, what the probes say."""
 
+import math
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from .figures import curves, error_bars
+from .figures import curves, error_bars, intervals
 from .page import Cell, Figure, Listing, Number, Panel, Section, Table, plot, sheet, write_page
 from .run_folder import read_metrics, read_pictures
 from .scores import Scores, Values, beyond_noise, interval, mean_std, signed
@@ -158,7 +160,7 @@ def _probes(scores: Scores) -> Section:
     caption = "Small dots are seeds; the large dot is their mean, with a bar of one standard deviation to each side."
     return Section(
         title,
-        figures=[Figure(panels, caption)],
+        figures=[Figure(panels, caption), *_stds(scores)],
         tables=[_accuracies(scores), *(_gains(scores, baseline) for baseline in (BASELINE, CONTROL) if baseline in scores.rows)],
     )
 
@@ -167,6 +169,30 @@ def _probe_plot(scores: Scores, probe: str) -> Panel:
     values = {title: top1 for row, title in scores.rows.items() if len(top1 := scores.percent(row, probe))}
     alt = "; ".join(f"{title} {mean_std(top1)}" for title, top1 in values.items())
     return plot(error_bars(values, xlabel="top-1, %"), f"Top-1 in %: {alt}", label=scores.probes[probe])
+
+
+def _stds(scores: Scores) -> list[Figure]:
+    """Accuracy against the std of the Gaussian T_z, if rows differ in it; "none" is std 0."""
+    stds = {row: float(row.removeprefix("gaussian:")) for row in scores.rows if re.fullmatch(r"gaussian:[\d.e-]+", row)}
+    if len(stds) < 2:
+        return []
+    if BASELINE in scores.rows:
+        stds[BASELINE] = 0.0
+    rows = sorted(stds, key=stds.__getitem__)
+    values = {title: [scores.percent(row, probe) for row in rows] for probe, title in scores.probes.items()}
+    lines = {
+        title: [(v.mean(), *(interval(v) if len(v) > 1 else (math.nan, math.nan))) for v in column]
+        for title, column in values.items()
+        if all(map(len, column))
+    }
+    if not lines:
+        return []
+    svg = intervals([stds[row] for row in rows], lines, xlabel="std of the Gaussian T_z")
+    alt = "; ".join(
+        f"{scores.rows[row]}: {', '.join(mean_std(column[i]) for column in values.values())}" for i, row in enumerate(rows)
+    )
+    caption = "Top-1 in % against the std: the mean over seeds and its 95% interval."
+    return [Figure([plot(svg, alt)], caption)]
 
 
 def _accuracies(scores: Scores) -> Table:

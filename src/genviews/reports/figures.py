@@ -138,6 +138,31 @@ def error_bars(values: Mapping[str, NDArray[np.float64]], *, xlabel: str) -> str
     return _svg(draw, (3.4, 0.6 + 0.55 * len(values)), salt=xlabel + str(dict(values)))
 
 
+def intervals(x: ArrayLike, series: Mapping[str, ArrayLike], *, xlabel: str) -> str:
+    """Draws lines with a dot at each x and a band between their lower and upper ends.
+
+    Args:
+        x: (n,).
+        series: Label -> middle, lower and upper values (n, 3); NaN ends leave out the band.
+        xlabel: What x is.
+
+    Returns:
+        An SVG element.
+    """
+    x = np.asarray(x, float)
+
+    def draw(axes: Axes) -> None:
+        for (label, values), colour in zip(series.items(), cycle(COLOURS), strict=False):
+            middle, low, high = np.asarray(values, float).T
+            axes.plot(x, middle, color=colour, label=label, linewidth=1.6, marker="o", markersize=4)
+            axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.set_xlabel(xlabel)
+        axes.grid(axis="y")
+        axes.figure.legend(loc="outside lower left", ncols=3)
+
+    return _svg(draw, (3.4, 2.5), salt=xlabel + str(list(series)))
+
+
 def _svg(draw: Callable[[Axes], None], size: tuple[float, float], salt: str) -> str:
     """The SVG element of what `draw` puts on axes of `size` inches; `salt` keeps its ids apart from those of other plots."""
     with rc_context({**_STYLE, "svg.hashsalt": salt}), io.StringIO() as file:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from ..errors import RunError
-from . import cop_gen, generator
+from . import cop_gen, detection, generator, table
 from .run_folder import read_results
 
-KINDS = {"cop-gen": cop_gen, "generator": generator}
+KINDS = {"cop-gen": cop_gen, "generator": generator, "detection": detection, "table": table}
 
 
 def write_report(run: Path) -> Path:

@@ -1,6 +1,7 @@
 """Accuracies of rows under probes over seeds, and what they say beyond noise."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ class Scores:
     Attributes:
         rows: Row -> its title, in order.
         probes: Probe -> its title, in order.
-        cells: (row, probe) -> seed -> metric ("top1", "top5") -> accuracy in [0, 1], NaN if it was not measured.
+        cells: (row, probe) -> seed -> metric ("top1", "top5") -> accuracy in [0, 1], NaN if it was not measured; "top1" is the
+            `value` of a cell that has one number.
     """
 
     rows: dict[str, str]
@@ -43,7 +45,10 @@ class Scores:
                 if cell["row"] not in rows or cell["probe"] not in probes:
                     raise ValueError(f"a cell of row {cell['row']!r}, probe {cell['probe']!r}, which are not listed")
                 top5 = math.nan if cell.get("top5") is None else float(cell["top5"])
-                cells.setdefault((cell["row"], cell["probe"]), {})[cell["seed"]] = {"top1": float(cell["top1"]), "top5": top5}
+                cells.setdefault((cell["row"], cell["probe"]), {})[cell["seed"]] = {
+                    "top1": float(cell.get("value", cell.get("top1"))),
+                    "top5": top5,
+                }
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RunError(f"{path} holds garbled scores ({error!r}); resume the run to have it written again") from None
         return cls(rows, probes, cells)
@@ -73,22 +78,27 @@ def beyond_noise(values: Values) -> bool:
     return low > 0 or high < 0
 
 
-def mean_std(values: Values, sign: bool = False) -> str:
+def mean_std(values: Values, sign: bool = False, digits: int = 1) -> str:
     """'91.2 ± 0.4' (ddof 1), '91.2' for one value, a dash for none; with `sign`, '+91.2 ± 0.4'."""
     if not len(values):
         return "\N{EN DASH}"
-    mean = signed(values.mean()) if sign else f"{values.mean():.1f}"
-    return f"{mean} ± {values.std(ddof=1):.1f}" if len(values) > 1 else mean
+    mean = signed(values.mean(), digits) if sign else f"{values.mean():.{digits}f}"
+    return f"{mean} ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else mean
 
 
-def signed(value: float) -> str:
+def signed(value: float, digits: int = 1) -> str:
     """'+1.8', with a typographic minus."""
-    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def as_text(scores: Scores) -> str:
     """The table as a terminal shows it: a line a row, mean ± std over seeds of the top-1 accuracy in percent."""
     lines = [["top-1, %", *scores.probes.values()]]
     lines += [[title, *(mean_std(scores.percent(row, probe)) for probe in scores.probes)] for row, title in scores.rows.items()]
+    return aligned(lines)
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of cells as columns of text."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)

@@ -1,0 +1,53 @@
+"""`genviews reproduce`."""
+
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..reports.table import as_text
+
+
+def reproduce(
+    table: str,
+    scale: str = "small",
+    out: Path = Path("runs/reproduce"),
+    data: str | None = None,
+    generator: str | None = None,
+    seeds: int | None = None,
+    devices: int = 1,
+) -> None:
+    """Runs a table of a paper: our mean and std over seeds beside the paper's numbers, and whether its ordering appears.
+
+    Cells that are measured already, for this or another table, are not measured again: the same command goes on after a kill.
+    Processes that share `out` share the cells: under SLURM, `srun --ntasks 8 --gpus-per-task 1 genviews reproduce ...` does.
+
+    Examples:
+      genviews reproduce cop-gen/table1
+      genviews reproduce cop-gen/table3 --data fashion_mnist.npz --devices 2
+      genviews reproduce cop-gen/table9 --generator runs/mnist-residual-flow --seeds 5
+      genviews reproduce cop-gen/table1 --scale paper --data imagenet/ --generator BigBiGAN_x1.pth --devices 8
+
+    Args:
+        table: Of the papers' tables; a wrong name lists them.
+        scale: "smoke" (seconds, says that it runs), "small" (two cores, half an hour) or "paper" (its own setting).
+        out: Where cells and tables are kept, for all tables.
+        data: Images by name or path; the scale's if not given.
+        generator: A built-in name, a checkpoint file or a folder; the scale's if not given.
+        seeds: How many; the scale's if not given.
+        devices: Cells measured side by side, each on its GPU, or on its share of the processor.
+    """
+    from ..experiments import TABLES, Run  # takes seconds
+    from ..experiments import reproduce as run_table
+    from ..experiments.runner import find
+
+    found = find(table, scale, TABLES)
+    given: dict[str, Any] = {"data": data, "generator": generator, "seeds": seeds}
+    settings = replace(found.scales[scale], **{name: value for name, value in given.items() if value is not None})
+    run = Run(table, found, scale, settings, out, shlex.join(["genviews", *sys.argv[1:]]))
+    print(as_text(run_table(run, devices)))
+    print(run.folder / "report.html")
+
+
+COMMAND = reproduce

@@ -1,0 +1,207 @@
+"""What the cells of COP-Gen's tables (Li et al. 2022) have in common: from a way to make positives to an encoder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ... import data as datasets
+from ... import devices, generators
+from ...data import Splits
+from ...encoders import Encoder
+from ...evaluation import probe
+from ...generators import Generator
+from ...latents import Gaussian, Identity, LatentTransform, Resample
+from ...training import (
+    DEFAULTS,
+    DetectorOptions,
+    FinetuneOptions,
+    GANOptions,
+    NavigatorOptions,
+    PretrainOptions,
+    SteeringOptions,
+    pretrain,
+    train_generator,
+    train_navigator,
+    train_steering,
+    untrained,
+)
+from ...views import RealViews, RenderedViews, Views, render
+from ...views.rendering import describe
+from ..cache import Cache
+from ..table import Row
+
+PROBES = {"linear": "linear", "linear-10": "linear, 10 labels a class", "knn-5": "5-NN"}
+"""The columns of a table of probes; the paper has the first alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """A row of COP-Gen's tables.
+
+    Attributes:
+        positives: "real" images, or a generator's: "none" (T_z the identity), "gaussian", "steering", "random" (another sample
+            of the condition), "untrained" (a navigator before training), "cop-gen".
+        method: Of pretraining.
+        objective: Its arguments, besides those of the scale if it is the scale's method.
+        augmentation: T_x; the scale's if None. A navigator's is the same.
+        navigator: Changes of the scale's navigator.
+        longer: How many times as many steps the navigator learns.
+    """
+
+    positives: str
+    method: str = "simclr"
+    objective: Mapping[str, Any] = field(default_factory=dict)
+    augmentation: str | None = None
+    navigator: Mapping[str, Any] = field(default_factory=dict)
+    longer: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorRecipe:
+    """A generator that is trained first, on the images of the table.
+
+    Attributes:
+        family: Of `training.DEFAULTS`.
+        image_size: Side in pixels.
+        options: Changes of the family's defaults.
+        architecture: Arguments of the family's constructor.
+        discriminator: Arguments of its discriminator's.
+        gan: What the two descend; None for the default.
+    """
+
+    family: str
+    image_size: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    architecture: Mapping[str, Any] = field(default_factory=dict)
+    discriminator: Mapping[str, Any] = field(default_factory=dict)
+    gan: GANOptions | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How large, where and how long a table of COP-Gen is run.
+
+    Attributes:
+        data: Images by name or path: row "real" and the probes learn from their training part.
+        generator: By name or path, or how to train one; the real images are brought to the size of its own.
+        seeds: Encoders a row.
+        pairs: Rendered for each T_z.
+        truncation: psi of the latents; None for N(0, I).
+        gaussian_std: Of the Gaussian T_z.
+        encoder: How each encoder is pretrained.
+        navigator: How T_z is trained.
+        steering: How the walks are trained.
+        probe: Arguments of the linear probe.
+        codec: Of the rendered pairs.
+        transfer: Names or paths of the data sets that Table 2 transfers to.
+        finetune: How Table 6 fine-tunes.
+        detection: Pascal VOC's layout, for Table 6; None leaves detection out.
+        detector: How Table 6 trains a detector.
+    """
+
+    data: str
+    generator: str | GeneratorRecipe
+    seeds: int = 3
+    pairs: int = 10_000
+    truncation: float | None = None
+    gaussian_std: float = 0.2
+    encoder: PretrainOptions = field(default_factory=PretrainOptions)
+    navigator: NavigatorOptions = field(default_factory=NavigatorOptions)
+    steering: SteeringOptions = field(default_factory=SteeringOptions)
+    probe: Mapping[str, Any] = field(default_factory=dict)
+    codec: str = "raw"
+    transfer: tuple[str, ...] = ()
+    finetune: FinetuneOptions = field(default_factory=FinetuneOptions)
+    detection: str | None = None
+    detector: DetectorOptions = field(default_factory=DetectorOptions)
+
+
+DOWNSTREAM = (
+    Row("real", "real images", Spec(positives="real")),
+    Row("none", "synthetic, no T_z", Spec(positives="none")),
+    Row("gaussian", "synthetic, Gaussian T_z", Spec(positives="gaussian")),
+    Row("steering", "synthetic, steering T_z", Spec(positives="steering")),
+    Row("cop-gen", "synthetic, COP-Gen T_z", Spec(positives="cop-gen")),
+)
+"""The rows of the tables of other tasks."""
+
+
+def probes(spec: Spec, scale: Scale, seed: int, cache: Cache) -> dict[str, float]:
+    """The accuracies of `PROBES`."""
+    encoder, data = pretrained(spec, scale, seed, cache)
+    options = {"lr": 0.3 if spec.positives == "real" else 2.0, **scale.probe}  # the paper's, of protocol "sgd"
+    results = probe(encoder, data, tuple(PROBES), seed=seed, device=devices.best(), **options)
+    return {name: result.top1 for name, result in results.items()}
+
+
+def pretrained(spec: Spec, scale: Scale, seed: int, cache: Cache) -> tuple[Encoder, Splits]:
+    """The encoder of a row and seed, trained or found, and the real images."""
+    generator, data = opened(scale, cache)
+    shared = scale.encoder.objective if spec.method == scale.encoder.method else {}
+    recipe = replace(
+        scale.encoder,
+        seed=seed,
+        method=spec.method,
+        objective={**shared, **spec.objective},
+        augmentation=spec.augmentation or scale.encoder.augmentation,
+    )
+    views: Views
+    if spec.positives == "real":
+        views, made_of = RealViews(data.train), [scale.data, len(data.train), data.train.image_shape]
+    else:
+        views, made_of = rendered(spec, scale, generator, cache)
+    with cache.folder("encoders", [made_of, recipe]) as folder:
+        return pretrain(views, recipe, folder, resume=True), data
+
+
+def opened(scale: Scale, cache: Cache) -> tuple[Generator, Splits]:
+    """The generator of a scale, trained or found, and real images of its size."""
+    recipe = scale.generator
+    if isinstance(recipe, str):
+        generator = generators.load(recipe).to(devices.best())
+        return generator, datasets.load(scale.data, generator.image_shape[-1])
+    data = datasets.load(scale.data, recipe.image_size)
+    with cache.folder("generators", [scale.data, recipe]) as folder:
+        generator = train_generator(
+            recipe.family,
+            data.train,
+            replace(DEFAULTS[recipe.family], **recipe.options),
+            folder,
+            resume=True,
+            architecture=recipe.architecture,
+            discriminator=recipe.discriminator,
+            gan=recipe.gan,
+        )
+    return generator.to(devices.best()), data
+
+
+def rendered(spec: Spec, scale: Scale, generator: Generator, cache: Cache) -> tuple[Views, list[Any]]:
+    """The pairs of a row, and what they are made of."""
+    transform = latent_transform(spec, scale, generator, cache).to(devices.best())
+    made_of = [describe(generator), describe(transform), scale.pairs, scale.truncation, scale.codec]
+    with cache.folder("views", made_of) as folder:
+        store = render(
+            generator, transform, folder, pairs=scale.pairs, truncation=scale.truncation, codec=scale.codec, resume=True
+        )
+    return RenderedViews(store, generator), made_of
+
+
+def latent_transform(spec: Spec, scale: Scale, generator: Generator, cache: Cache) -> LatentTransform:
+    """The T_z of a row, trained or found."""
+    if spec.positives == "none":
+        return Identity()
+    if spec.positives == "gaussian":
+        return Gaussian(scale.gaussian_std)
+    if spec.positives == "random":
+        return Resample(scale.truncation)
+    if spec.positives == "steering":
+        with cache.folder("steering", [describe(generator), scale.steering]) as folder:
+            return train_steering(generator, scale.steering, out=folder, resume=True)
+    changes = {"truncation": scale.truncation, "steps": spec.longer * scale.navigator.steps, **spec.navigator}
+    if spec.augmentation:
+        changes |= {"augmentation": spec.augmentation, "judge_augmentation": scale.navigator.augmentation}
+    options = replace(scale.navigator, **changes)
+    if spec.positives == "untrained":
+        return untrained(generator, options)
+    with cache.folder("navigators", [describe(generator), options]) as folder:
+        return train_navigator(generator, options, out=folder, resume=True).navigator

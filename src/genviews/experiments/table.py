@@ -1,0 +1,47 @@
+"""What a paper's table is: rows, columns, the paper's numbers, and the scales it runs at."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .cache import Cache
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table.
+
+    Attributes:
+        name: Short, for files and the command line.
+        title: As the reader sees it.
+        spec: What the table's `measure` makes of it.
+        paper: Column -> the paper's number, in percent, of those it reports.
+    """
+
+    name: str
+    title: str
+    spec: Any
+    paper: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to reproduce.
+
+    Attributes:
+        title: What it compares.
+        source: Paper, table, and the setting its numbers are of.
+        columns: scale -> name -> title of each number of a row, a fraction in [0, 1], higher for better.
+        rows: In the paper's order.
+        scales: Name -> how large, where and how long, with `seeds`, how many.
+        measure: (spec, scale, seed, cache) -> column -> number.
+        notes: What to know about it.
+    """
+
+    title: str
+    source: str
+    columns: Callable[[Any], Mapping[str, str]]
+    rows: Sequence[Row]
+    scales: Mapping[str, Any]
+    measure: Callable[[Any, Any, int, Cache], Mapping[str, float]]
+    notes: Sequence[str] = ()
