@@ -175,11 +175,11 @@ def test_a_set_that_can_be_neither_found_nor_downloaded(name: str, tmp_path: Pat
         load(name, root=root)
 
 
-@pytest.mark.parametrize("name", ["digit", "photos/", "a.npz", "a.zip"])
+@pytest.mark.parametrize("name", ["digit", "photos/", "a.npz", "a.zip", "a.tar"])
 def test_an_unknown_name_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "a.zip").touch()
+    (tmp_path / "a.tar").touch()
     with pytest.raises(
-        OptionError, match=f"data '{name}' is neither digits, mnist, .* nor an npz file or image folder that exists"
+        OptionError, match=f"data '{name}' is neither digits, mnist, .* nor an npz file, image folder or zip archive of one that"
     ):
         load(name)

@@ -1,5 +1,4 @@
 import shutil
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +60,31 @@ def test_a_split_folder(held_out: str, tmp_path: Path) -> None:
     assert train.class_names == test.class_names == ("cat", "dog")
 
 
+@pytest.mark.parametrize("name", ["val", "validation"])
+def test_a_validation_folder_beside_a_test_folder_is_kept(name: str, tmp_path: Path) -> None:
+    for path in (
+        "train/cat/0.png",
+        "train/dog/1.png",
+        f"{name}/cat/2.png",
+        f"{name}/dog/3.png",
+        "test/cat/4.png",
+        "test/dog/5.png",
+    ):
+        write(tmp_path / path)
+    splits = load(tmp_path)
+    assert [[path.name for path in part.paths] for part in (splits.train, splits.validation, splits.test)] == [
+        ["0.png", "1.png"],
+        ["2.png", "3.png"],
+        ["4.png", "5.png"],
+    ]
+    assert splits.validation.labels.tolist() == [0, 1] and splits.validation.class_names == ("cat", "dog")
+    train, test = splits
+    assert train is splits.train and test is splits.test
+    shutil.rmtree(tmp_path / name / "dog")
+    with pytest.raises(DataError, match=rf"train and .*{name} must have the same classes; 'dog' is in only one of them"):
+        load(tmp_path)
+
+
 def test_a_training_folder_alone_is_split(pets: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("split")
     shutil.copytree(pets, folder / "train")
@@ -119,10 +143,9 @@ def test_parts_of_other_classes_are_refused(tmp_path: Path) -> None:
 
 
 def test_real_photographs(shared: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(shared / "data" / "clothing_small_96_imagefolder.zip") as archive:
-        archive.extractall(tmp_path)
-    train, test = load(tmp_path, image_size=32)
-    assert (len(train), len(test), len(train.class_names)) == (3068, 372, 10)
+    splits = load(shared / "data" / "clothing_small_96_imagefolder.zip", image_size=32, root=tmp_path)
+    train, test = splits
+    assert (len(train), len(splits.validation), len(test), len(train.class_names)) == (3068, 341, 372, 10)
     assert train.class_names == test.class_names and train.labels.unique().tolist() == list(range(10))
     images, labels = test[torch.arange(0, 372, 40)]
     assert images.shape == (10, 3, 32, 32) and images.float().std(dim=(1, 2, 3)).min() > 5

@@ -5,11 +5,12 @@ import pytest
 import torch
 from reference.probes import sgd_classifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
 from genviews.errors import DataError, OptionError
 from genviews.metrics import few_label_probe, knn, linear_probe
-from genviews.metrics.linear import _sgd
+from genviews.metrics.linear import L2_PATH, _sgd
 from genviews.randomness import derive, sample_seeds
 
 Labelled = tuple[torch.Tensor, torch.Tensor]
@@ -34,6 +35,31 @@ def test_accuracy_is_scikit_learns_at_the_chosen_penalty() -> None:
     assert result.top1 == pytest.approx(right.mean(), abs=2 / 900)
     assert result.per_class == pytest.approx([right[TEST[1] == c].mean() for c in range(6)], abs=2 / 150)
     assert 0.6 < result.interval[0] < result.top1 < result.interval[1] < 0.95
+
+
+def test_a_validation_part_of_its_own_chooses_and_then_joins_as_scikit_learn_would_have_it() -> None:
+    train, validation, test = blobs(60, distance=0.5), blobs(90, distance=0.5, seed=2), blobs(900, distance=0.5, seed=1)
+    both = torch.cat([train[0], validation[0]]), torch.cat([train[1], validation[1]])
+    scaler = StandardScaler().fit(both[0])
+
+    def fit(part: Labelled, l2: float) -> LogisticRegression:
+        peer = LogisticRegression(C=1 / (len(part[0]) * l2), tol=1e-8, max_iter=10_000)
+        return peer.fit(scaler.transform(part[0]), part[1])
+
+    losses = {l2: log_loss(validation[1], fit(train, l2).predict_proba(scaler.transform(validation[0]))) for l2 in L2_PATH}
+    result = linear_probe(train, test, validation=validation)
+    assert result.settings["l2"] == min(losses, key=losses.__getitem__) not in (L2_PATH[0], L2_PATH[-1])
+    accuracy = fit(both, result.settings["l2"]).score(scaler.transform(test[0]), test[1])
+    assert result.top1 == pytest.approx(accuracy, abs=2 / 900)
+    shuffled = test[0], test[1][torch.randperm(900, generator=torch.Generator().manual_seed(0))]
+    assert linear_probe(train, shuffled, validation=validation).settings == result.settings
+    assert linear_probe(train, test, protocol="sgd", epochs=2, validation=validation) == linear_probe(
+        both, test, protocol="sgd", epochs=2
+    )
+    with pytest.raises(DataError, match="validation holds class 6, of which train has no sample"):
+        linear_probe(train, test, validation=(validation[0], validation[1] + 1))
+    with pytest.raises(DataError, match="8 dimensions, validation features 7"):
+        linear_probe(train, test, validation=(validation[0][:, :7], validation[1]))
 
 
 def test_the_penalty_is_strong_for_noise_and_weak_for_clean_classes() -> None:

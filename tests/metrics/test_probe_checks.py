@@ -5,9 +5,17 @@ import pytest
 import torch
 from sklearn.metrics import top_k_accuracy_score
 
-from genviews.errors import DataError
+from genviews.errors import DataError, OptionError
 from genviews.metrics import few_label
-from genviews.metrics.classification import average, check_labelled, classify, ranks_within_class, wilson
+from genviews.metrics.classification import (
+    average,
+    check_labelled,
+    class_fraction,
+    classify,
+    held_out,
+    ranks_within_class,
+    wilson,
+)
 
 
 def test_accuracies_are_scikit_learns() -> None:
@@ -53,6 +61,31 @@ def test_few_labels_are_balanced_nested_and_drawn_from_the_seed() -> None:
     assert set(three.tolist()) < set(ten.tolist())
     assert three.equal(few_label(labels, 3, seed=4))
     assert not three.equal(few_label(labels, 3, seed=5))
+
+
+def test_a_fraction_of_each_class_is_drawn_nested_and_at_least_one() -> None:
+    labels = torch.tensor([0] * 300 + [2] * 40 + [3])[torch.randperm(341, generator=torch.Generator().manual_seed(0))]
+    few, more = class_fraction(labels, 0.01, seed=4), class_fraction(labels, 0.1, seed=4)
+    assert labels[few].bincount().tolist() == [3, 0, 1, 1] and labels[more].bincount().tolist() == [30, 0, 4, 1]
+    assert set(few.tolist()) < set(more.tolist()) and few.equal(class_fraction(labels, 0.01, seed=4))
+    assert not more.equal(class_fraction(labels, 0.1, seed=5))
+    assert class_fraction(labels, 1.0).tolist() == list(range(341))
+    for fraction in (0.0, 1.1):
+        with pytest.raises(OptionError, match=f"fraction is {fraction}; label a fraction above 0 and at most 1"):
+            class_fraction(labels, fraction)
+
+
+def test_a_part_of_each_class_is_held_out_but_never_all_of_it() -> None:
+    labels = torch.tensor([0] * 50 + [1] * 2 + [3])
+    held = held_out(labels, 0.2, seed=1)
+    assert labels[held].bincount(minlength=4).tolist() == [10, 1, 0, 0]
+    assert not held.equal(held_out(labels, 0.2, seed=2)) and labels[~held_out(labels, 0.99)].unique().tolist() == [0, 1, 3]
+
+
+def test_the_mean_per_class_weighs_rare_classes_as_common_ones() -> None:
+    labels = torch.tensor([0] * 9 + [2])
+    result = classify(torch.tensor([[1.0, 0.0, 0.0]]).repeat(10, 1), labels)
+    assert result.top1 == 0.9 and result.mean_per_class == 0.5
 
 
 def test_every_sample_of_a_class_is_drawn_about_equally_often() -> None:

@@ -138,4 +138,11 @@ def generation(
     _write(result, out)
 
 
-COMMAND = {"linear": linear, "knn": knn, "generation": generation}
+COMMAND = {
+    "linear": linear,
+    "knn": knn,
+    "generation": generation,
+    "finetune": "evaluate_finetune",
+    "transfer": "evaluate_transfer",
+    "detection": "evaluate_detection",
+}

@@ -30,7 +30,7 @@ def render(
 
     Args:
         generator: A built-in name, a checkpoint file or a folder.
-        transform: "identity", "gaussian", "spherical", "resample", or the file or folder of a navigator.
+        transform: "identity", "gaussian", "spherical", "resample", or the file or folder of a navigator or of walks.
         out: The store.
         resume: Go on with the store in `out`.
         pairs: How many.

@@ -1,10 +1,10 @@
 """Image sets: batched access to uint8 images and their labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -37,11 +37,16 @@ class Images(Protocol):
 Kind = TypeVar("Kind", bound=Images, covariant=True)
 
 
-class Splits(NamedTuple, Generic[Kind]):
-    """A data set's training and test part."""
+@dataclass(frozen=True)
+class Splits(Generic[Kind]):
+    """A data set's training and test part, which it unpacks to, and its validation part if it comes with one."""
 
     train: Kind
     test: Kind
+    validation: Kind | None = None
+
+    def __iter__(self) -> Iterator[Kind]:
+        return iter((self.train, self.test))
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,37 @@ class Subset:
 
     def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         return self.images[self.indices[indices]]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """One set of images and, after it, another of the same shape and classes."""
+
+    first: Images
+    second: Images
+
+    @property
+    def labels(self) -> Tensor:
+        return torch.cat([self.first.labels, self.second.labels])
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.first.class_names
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.first.image_shape
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        later = indices >= len(self.first)
+        images = torch.empty(len(indices), *self.image_shape, dtype=torch.uint8)
+        for part, rows, here in ((self.first, indices, ~later), (self.second, indices - len(self.first), later)):
+            if here.any():
+                images[here] = part[rows[here]][0]
+        return images, self.labels[indices]
 
 
 @dataclass(frozen=True)

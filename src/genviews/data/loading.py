@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, OptionError
+from . import torchvision_sets
+from .archives import unpack
 from .images import EXTENSIONS, ArrayImages, FileImages, Splits, decode, find_unreadable
 
 TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}
@@ -116,7 +118,7 @@ def _files(folder: Path, on_bad_file: BadFile) -> tuple[list[Path], list[int], l
 
 
 def image_folder(folder: Path, image_size: int | None, on_bad_file: BadFile = "error") -> Splits[FileImages]:
-    """A folder of images: class subfolders, or images alone; below `train` and, if it is split, `test` (`val`, `validation`).
+    """A folder of images: class subfolders, or images alone; below `train`, `test` and `val` or `validation`, if it is split.
 
     Args:
         folder: Where.
@@ -124,11 +126,12 @@ def image_folder(folder: Path, image_size: int | None, on_bad_file: BadFile = "e
         on_bad_file: "error" refuses an unreadable file, "skip" leaves it out with a warning that names it.
 
     Returns:
-        Grey images if the first is grey, else RGB; without a test folder, a fixed fifth is held out.
+        Grey images if the first is grey, else RGB. Without a test folder the validation folder is the test part; without either,
+        a fixed fifth is held out.
     """
-    held_out = next((folder / name for name in ("test", "val", "validation") if (folder / name).is_dir()), None)
+    held_out = [folder / name for name in ("test", "val", "validation") if (folder / name).is_dir()]
     subfolders = {path.name for path in folder.iterdir() if path.is_dir()}
-    split = "train" in subfolders and held_out is not None
+    split = bool("train" in subfolders and held_out)
     paths, labels, classes = _files(folder / "train" if split or subfolders == {"train"} else folder, on_bad_file)
     first = decode(paths[0])
     channels, side = (1 if first.mode in ("1", "L", "I", "F") else 3), image_size or min(first.size)
@@ -136,11 +139,14 @@ def image_folder(folder: Path, image_size: int | None, on_bad_file: BadFile = "e
     def part(paths: list[Path], labels: list[int]) -> FileImages:
         return FileImages(paths, torch.tensor(labels), tuple(classes), (channels, side, side))
 
-    if split and held_out is not None:
-        test_paths, test_labels, test_classes = _files(held_out, on_bad_file)
-        if odd := sorted({*classes} ^ {*test_classes}):
-            raise DataError(f"{folder / 'train'} and {held_out} must have the same classes; {odd[0]!r} is in only one of them")
-        return Splits(part(paths, labels), part(test_paths, test_labels))
+    def below(held: Path) -> FileImages:
+        held_paths, held_labels, held_classes = _files(held, on_bad_file)
+        if odd := sorted({*classes} ^ {*held_classes}):
+            raise DataError(f"{folder / 'train'} and {held} must have the same classes; {odd[0]!r} is in only one of them")
+        return part(held_paths, held_labels)
+
+    if split:
+        return Splits(part(paths, labels), *map(below, held_out[:2]))
     train, test = _hold_out(np.asarray(labels), folder)
 
     def rows(indices: Tensor) -> FileImages:
@@ -158,29 +164,35 @@ def load(
     """Loads a data set.
 
     Args:
-        name: "digits" (built in), "mnist", "fashion-mnist", "cifar10", "cifar100" (torchvision's), an npz file or a folder.
-        image_size: Resize to this many pixels a side; None keeps the size.
-        root: Where torchvision's sets lie or are downloaded to.
+        name: "digits" (built in); "mnist", "fashion-mnist", "cifar10", "cifar100" (torchvision's, downloaded if need be); one of
+            `torchvision_sets.SETS`, if it lies in `root`; an npz file, an image folder or a zip archive of one.
+        image_size: Resize to this many pixels a side; None keeps the size, but takes `torchvision_sets` at 224.
+        root: Where named sets lie or are downloaded to, and zip archives are unpacked.
         on_bad_file: What to do with an unreadable file of a folder: "error" or "skip".
 
     Returns:
-        Splits(train, test) of batch-indexed uint8 images with labels.
+        Splits of batch-indexed uint8 images with labels.
 
     Raises:
         OptionError: If the name is none of these.
         DataError: If the data cannot be read.
     """
-    path = Path(name).expanduser()
+    path, root = Path(name).expanduser(), Path(root).expanduser()
     if str(name) == "digits":
         splits = digits()
     elif str(name) in TORCHVISION:
-        splits = _torchvision(str(name), Path(root).expanduser())
+        splits = _torchvision(str(name), root)
+    elif str(name) in torchvision_sets.SETS:
+        return torchvision_sets.load(str(name), root, image_size or 224)
     elif path.is_dir():
         return image_folder(path, image_size, on_bad_file)
+    elif path.suffix == ".zip" and path.is_file():
+        return image_folder(unpack(path, root), image_size, on_bad_file)
     elif path.suffix == ".npz" and path.is_file():
         splits = npz(path)
     else:
         raise OptionError(
-            f"data {str(name)!r} is neither {', '.join(['digits', *TORCHVISION])} nor an npz file or image folder that exists"
+            f"data {str(name)!r} is neither {', '.join(['digits', *TORCHVISION, *torchvision_sets.SETS])} "
+            "nor an npz file, image folder or zip archive of one that exists"
         )
     return splits if image_size is None else Splits(splits.train.resized(image_size), splits.test.resized(image_size))

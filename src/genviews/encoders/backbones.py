@@ -7,7 +7,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.transforms.v2.functional import rgb_to_grayscale
 
 from ..errors import OptionError, ShapeError
 
@@ -102,6 +101,8 @@ class Encoder(nn.Module):
             ShapeError: If the images have other channels than the encoder.
         """
         if images.ndim == 4 and images.shape[1] == 3 and len(self.mean) == 1:
+            from torchvision.transforms.v2.functional import rgb_to_grayscale  # takes seconds
+
             images = rgb_to_grayscale(images)
         if images.ndim != 4 or images.shape[1] not in (1, len(self.mean)):
             raise ShapeError(f"the encoder takes images (B, {len(self.mean)}, H, W), got {tuple(images.shape)}; convert them")

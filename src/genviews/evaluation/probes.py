@@ -21,10 +21,12 @@ def linear(
 ) -> Classification:
     """The linear probe of an encoder.
 
+    Where the data come with a validation part, the regularisation is chosen on it and the classifier trained on both.
+
     Args:
         encoder: float32 images (B, C, H, W) in [0, 1] -> (B, D).
         data: Splits to train the classifier on and to test it on.
-        labels_per_class: Train on so few, averaged over draws of them; None for all.
+        labels_per_class: Train on so few of the training part, averaged over draws of them; None for all.
         seed: Of the held-out part, the batches and the draws.
         device: To encode on; None for where the encoder is.
         **options: Of `metrics.linear_probe` (protocol, lr, ...) and, with few labels, `metrics.few_label_probe` (draws).
@@ -34,7 +36,7 @@ def linear(
     """
     train, test = _features(encoder, data, device)
     if labels_per_class is None:
-        return metrics.linear_probe(train, test, seed=seed, **options)
+        return metrics.linear_probe(train, test, seed=seed, **_validation(encoder, data, device) | options)
     return metrics.few_label_probe(train, test, labels_per_class, seed=seed, **options)
 
 
@@ -60,6 +62,7 @@ def probe(
     probes: Sequence[str] = ("linear", "linear-3", "knn-5"),
     seed: int = 0,
     device: Device = None,
+    **options: Any,
 ) -> dict[str, Classification]:
     """Several probes of features that are extracted once.
 
@@ -69,6 +72,7 @@ def probe(
         probes: "linear" (all labels), "linear-N" (N labels a class, averaged over draws) or "knn-K" (K neighbours).
         seed: Of the linear probes.
         device: To encode on; None for where the encoder is.
+        **options: Of `metrics.linear_probe`, for the linear ones.
 
     Returns:
         The result of each, by name.
@@ -79,16 +83,22 @@ def probe(
     """
     check(probes)
     train, test = _features(encoder, data, device)
+    validation = _validation(encoder, data, device) if "linear" in probes else {}
 
     def run(kind: str, number: str) -> Classification:
         if kind == "knn":
             return metrics.knn(train, test, k=int(number))
         if number:
-            return metrics.few_label_probe(train, test, int(number), seed=seed)
-        return metrics.linear_probe(train, test, seed=seed)
+            return metrics.few_label_probe(train, test, int(number), seed=seed, **options)
+        return metrics.linear_probe(train, test, seed=seed, **validation | options)
 
     return {name: run(*name.partition("-")[::2]) for name in probes}
 
 
 def _features(encoder: nn.Module, data: Splits, device: Device) -> tuple[Labelled, Labelled]:
     return extract(encoder, data.train, device=device), extract(encoder, data.test, device=device)
+
+
+def _validation(encoder: nn.Module, data: Splits, device: Device) -> dict[str, Any]:
+    """The option of `metrics.linear_probe` for data that come with a validation part."""
+    return {} if data.validation is None else {"validation": extract(encoder, data.validation, device=device)}

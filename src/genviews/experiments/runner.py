@@ -17,6 +17,7 @@ from .. import runs
 from ..checkpoints import read_json, write_text
 from ..errors import GenviewsError, OptionError, RunError
 from ..reports import write_report
+from ..reports.figures import save_grid
 from ..reports.table import as_csv, as_markdown
 from .cache import Cache
 from .table import Row, Table
@@ -99,12 +100,20 @@ def work(run: Run) -> None:
                         numbers = run.table.measure(row.spec, run.scale, seed, run.cache)
                         seconds = time.perf_counter() - start
                         write_text(path, json.dumps({"numbers": dict(numbers), "seconds": seconds, **runs.facts()}) + "\n")
+                        _picture(run, row)
                         write(run)
                         taken += 1
             except Timeout:
                 continue
         if not taken:
             time.sleep(1)
+
+
+def _picture(run: Run, row: Row) -> None:
+    path = run.folder / "images" / f"{row.name}.png"
+    if not path.exists() and (images := run.table.picture(row.spec, run.scale, run.cache)) is not None:
+        path.parent.mkdir(exist_ok=True)
+        save_grid(path, images, len(images))
 
 
 def _side_by_side(run: Run, devices: int) -> None:

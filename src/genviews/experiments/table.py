@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import Tensor
+
 from .cache import Cache
 
 
@@ -35,6 +37,7 @@ class Table:
         rows: In the paper's order.
         scales: Name -> how large, where and how long, with `seeds`, how many.
         measure: (spec, scale, seed, cache) -> column -> number.
+        picture: (spec, scale, cache) -> images (N, C, H, W) in [0, 1] that show what a row is, or None.
         notes: What to know about it.
     """
 
@@ -44,4 +47,5 @@ class Table:
     rows: Sequence[Row]
     scales: Mapping[str, Any]
     measure: Callable[[Any, Any, int, Cache], Mapping[str, float]]
+    picture: Callable[[Any, Any, Cache], Tensor | None] = lambda spec, scale, cache: None
     notes: Sequence[str] = ()

@@ -2,7 +2,7 @@
 
 from .classification import Classification, few_label
 from .generation import Estimate, FeatureStatistics, feature_statistics, fid, inception_score, precision_recall
-from .knn import knn
+from .knn import knn, nearest
 from .linear import few_label_probe, linear_probe
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "inception_score",
     "knn",
     "linear_probe",
+    "nearest",
     "precision_recall",
 ]

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 import torch
 from torch import Tensor
 
-from ..errors import DataError
+from ..errors import DataError, OptionError
 from ..randomness import sample_seeds
 
 Labelled = tuple[Tensor, Tensor]
@@ -38,6 +38,11 @@ class Classification:
     n: int
     spread: float = 0.0
     settings: dict[str, Setting] = field(default_factory=dict)
+
+    @property
+    def mean_per_class(self) -> float:
+        """Accuracy in [0, 1], averaged over the classes of the test set."""
+        return fmean(accuracy for accuracy in self.per_class if accuracy is not None)
 
 
 def classify(scores: Tensor, labels: Tensor, **settings: Setting) -> Classification:
@@ -124,26 +129,64 @@ def few_label(labels: Tensor, per_class: int, seed: int = 0) -> Tensor:
     return (ranks_within_class(labels, seed) < per_class).nonzero()[:, 0]
 
 
-def check_labelled(train: Labelled, test: Labelled) -> None:
-    """Refuses features that no probe can use.
+def class_fraction(labels: Tensor, fraction: float, seed: int = 0) -> Tensor:
+    """Draws the same fraction of each class, at least one sample; of one seed, a smaller one is part of a larger one.
+
+    Args:
+        labels: int64 (N,).
+        fraction: In (0, 1].
+        seed: Of the draw.
+
+    Returns:
+        Indices int64, ascending.
+
+    Raises:
+        OptionError: If the fraction is not in (0, 1].
+    """
+    if not 0 < fraction <= 1:
+        raise OptionError(f"fraction is {fraction}; label a fraction above 0 and at most 1, such as 0.01")
+    counts = (fraction * labels.bincount()).round().clamp(min=1)
+    return (ranks_within_class(labels, seed) < counts[labels]).nonzero()[:, 0]
+
+
+def held_out(labels: Tensor, fraction: float, seed: int = 0) -> Tensor:
+    """Which samples are held out to choose by, bool (N,): the fraction of each class, at least one of a class of two or more.
+
+    Args:
+        labels: int64 (N,).
+        fraction: In (0, 1).
+        seed: Of the draw.
+
+    Raises:
+        OptionError: If the fraction is not in (0, 1).
+    """
+    if not 0 < fraction < 1:
+        raise OptionError(f"validation is {fraction}; hold out a fraction between 0 and 1, such as 0.1")
+    counts = labels.bincount()
+    held_counts = (fraction * counts).round().clamp(min=1).minimum(counts - 1)
+    return ranks_within_class(labels, seed) < held_counts[labels]
+
+
+def check_labelled(train: Labelled, test: Labelled, name: str = "test") -> None:
+    """Refuses features that no probe can use, those of `test` under this name.
 
     Raises:
         DataError: If features are not finite (N, D) of one D, labels not int64 (N,) from 0, train has fewer than two classes, or
             test has a class that train lacks.
     """
-    for name, (features, labels) in (("train", train), ("test", test)):
+    for part, (features, labels) in (("train", train), (name, test)):
         if features.ndim != 2 or labels.shape != features.shape[:1] or not len(labels):
             raise DataError(
-                f"{name} holds features {tuple(features.shape)} and labels {tuple(labels.shape)}; give (N, D) and (N,) with N > 0"
+                f"{part} holds features {tuple(features.shape)} and labels {tuple(labels.shape)}; give (N, D) and (N,) with N > 0"
             )
         if labels.dtype != torch.int64 or labels.min() < 0:
-            raise DataError(f"{name} holds {labels.dtype} labels from {labels.min()}; give int64 classes from 0")
+            raise DataError(f"{part} holds {labels.dtype} labels from {labels.min()}; give int64 classes from 0")
         if not features.isfinite().all():
             row = int((~features.isfinite()).any(1).nonzero()[0])
-            raise DataError(f"{name} features have a NaN or infinite value in row {row}; look at the encoder that made them")
+            raise DataError(f"{part} features have a NaN or infinite value in row {row}; look at the encoder that made them")
     if train[0].shape[1] != test[0].shape[1]:
         raise DataError(
-            f"train features have {train[0].shape[1]} dimensions, test features {test[0].shape[1]}; use one encoder for both"
+            f"train features have {train[0].shape[1]} dimensions, {name} features {test[0].shape[1]}; use one encoder for both"
         )
     classes = train[1].unique()
     if len(classes) < 2:
@@ -151,4 +194,4 @@ def check_labelled(train: Labelled, test: Labelled) -> None:
     missing = test[1].unique()
     missing = missing[~torch.isin(missing, classes)]
     if len(missing):
-        raise DataError(f"test holds class {int(missing[0])}, of which train has no sample; use the same classes in both")
+        raise DataError(f"{name} holds class {int(missing[0])}, of which train has no sample; use the same classes in both")

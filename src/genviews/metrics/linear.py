@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ..errors import OptionError
 from ..randomness import derive, sample_seeds
-from .classification import Classification, Labelled, average, check_labelled, classify, few_label, ranks_within_class
+from .classification import Classification, Labelled, average, check_labelled, classify, few_label, held_out
 from .logistic import LogisticObjective, logistic_path
 
 L2_PATH = [10.0**-exponent for exponent in range(-1, 7)]  # strongest first
@@ -20,7 +20,7 @@ def linear_probe(
     test: Labelled,
     *,
     protocol: Literal["lbfgs", "sgd"] = "lbfgs",
-    validation: float = 0.1,
+    validation: float | Labelled = 0.1,
     lr: float = 2.0,
     epochs: int = 60,
     batch_size: int = 224,
@@ -29,15 +29,16 @@ def linear_probe(
 ) -> Classification:
     """Trains a linear classifier on `train` and scores it on `test`.
 
-    "lbfgs" is the optimum of multinomial logistic regression: an L2 penalty is chosen by the loss on a held-out stratified part
-    of train, and the classifier fitted again on all of it. "sgd" is the papers' recipe (GenRep, COP-Gen): momentum 0.9, no
+    "lbfgs" is the optimum of multinomial logistic regression: an L2 penalty is chosen by the loss on a validation part, and the
+    classifier fitted again on that and the rest of train. "sgd" is the papers' recipe (GenRep, COP-Gen): momentum 0.9, no
     weight decay, the learning rate on a cosine to 0, the features as they are.
 
     Args:
         train: Features float32 (N, D) and labels int64 (N,).
         test: Features float32 (M, D) and labels int64 (M,).
         protocol: "lbfgs" or "sgd".
-        validation: For "lbfgs", the fraction of each class held out to choose the penalty; at least one sample of a class of two.
+        validation: What chooses the penalty of "lbfgs": the fraction of each class of train to hold out, at least one sample of a
+            class of two; or samples of its own, as train's, which join train when it is fitted, by "sgd" too.
         lr: For "sgd", the learning rate of batch 256, scaled with the batch: 2 for encoders from synthetic, 0.3 from real images.
         epochs: For "sgd".
         batch_size: For "sgd".
@@ -52,9 +53,13 @@ def linear_probe(
         OptionError: If the protocol is unknown or validation is not in (0, 1).
     """
     check_labelled(train, test)
-    if not 0 < validation < 1:
-        raise OptionError(f"validation is {validation}; hold out a fraction between 0 and 1, such as 0.1")
     (features, labels), (test_features, test_labels) = train, test
+    if isinstance(validation, tuple):
+        check_labelled(train, validation, "validation")
+        features, labels = (torch.cat(parts) for parts in zip(train, validation, strict=True))
+        held = torch.arange(len(labels), device=labels.device) >= len(train[1])
+    else:
+        held = held_out(labels, validation, seed)
     if protocol == "lbfgs" if standardise is None else standardise:
         std, mean = torch.std_mean(features, dim=0, correction=0)
         std = torch.where(std > 1e-6 * mean.abs(), std, 1.0)  # a constant feature stays constant
@@ -62,7 +67,7 @@ def linear_probe(
     classes, targets = labels.unique(return_inverse=True)
     settings: dict[str, float | str]
     if protocol == "lbfgs":
-        l2 = _choose_l2(features, targets, validation, seed)
+        l2 = _choose_l2(features, targets, held)
         weights = next(logistic_path(features, targets, [l2]))
         settings = {"protocol": protocol, "l2": l2}
     elif protocol == "sgd":
@@ -106,11 +111,8 @@ def few_label_probe(
     return average(results, per_class=per_class, draws=draws)
 
 
-def _choose_l2(features: Tensor, labels: Tensor, validation: float, seed: int) -> float:
-    """Walks the path until the loss on the held-out part rises; the strongest penalty where nothing can be held out."""
-    counts = labels.bincount()
-    held_counts = (validation * counts).round().clamp(min=1).minimum(counts - 1)
-    held = ranks_within_class(labels, seed) < held_counts[labels]
+def _choose_l2(features: Tensor, labels: Tensor, held: Tensor) -> float:
+    """Walks the path until the loss on the samples held out, bool (N,), rises; the strongest penalty where there are none."""
     chosen, lowest = L2_PATH[0], math.inf
     path = logistic_path(features[~held], labels[~held], L2_PATH, tolerance=1e-4)
     for l2, weights in zip(L2_PATH, path, strict=True):

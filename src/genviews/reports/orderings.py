@@ -32,7 +32,7 @@ class Comparison:
     def verdict(self) -> str:
         """What the seeds say."""
         if self.p is None:
-            return "one seed: no telling"
+            return "no telling"
         if self.p < 0.05:
             return "holds"
         if self.p > 0.95:

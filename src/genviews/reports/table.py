@@ -9,7 +9,7 @@ from typing import Any
 
 from .figures import error_bars
 from .orderings import orderings, summary
-from .page import Cell, Figure, Listing, Section, Table, plot, write_page
+from .page import Cell, Figure, Listing, Panel, Section, Table, picture, plot, write_page
 from .scores import Scores, aligned, mean_std, signed
 
 NEEDED = (
@@ -74,6 +74,7 @@ def write(run: Path, results: dict[str, Any]) -> Path:
     sections = [
         Section("The table", tables=[Table(head, [[Cell(cell) for cell in line] for line in body], "Mean ± std over seeds, %.")]),
         Section("Row by row", figures=[Figure(plots, "A dot a seed, the mean, and one standard deviation to each side.")]),
+        Section("Anchors and their positives", figures=[Figure(_pictures(run, scores), "Before augmentation.", rows=True)]),
         Section("Does the paper's ordering appear?", [summary(scores, results["paper"])], tables=order if compared else []),
         Section("Notes", results.get("notes", ())),
         Section("Run it again", listings=[Listing("command", results["command"])] if results["command"] else []),
@@ -82,6 +83,11 @@ def write(run: Path, results: dict[str, Any]) -> Path:
     lead = f"{results['source']}. Here at scale “{results['scale']}”."
     write_page(page, results["title"], lead, sections, kicker=f"genviews · {results['name']}", facts=_made(results)[1:])
     return page
+
+
+def _pictures(run: Path, scores: Scores) -> list[Panel]:
+    paths = {title: run / "images" / f"{row}.png" for row, title in scores.rows.items()}
+    return [picture(path, f"Pairs of {title}", label=title, width=830) for title, path in paths.items() if path.exists()]
 
 
 def _lines(results: dict[str, Any], scores: Scores) -> Iterator[list[str]]:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from ... import data as datasets
 from ... import devices, generators
 from ...data import Splits
@@ -29,6 +32,8 @@ from ...views import RealViews, RenderedViews, Views, render
 from ...views.rendering import describe
 from ..cache import Cache
 from ..table import Row
+
+SHOWN = 8
 
 PROBES = {"linear": "linear", "linear-10": "linear, 10 labels a class", "knn-5": "5-NN"}
 """The columns of a table of probes; the paper has the first alone."""
@@ -184,6 +189,15 @@ def rendered(spec: Spec, scale: Scale, generator: Generator, cache: Cache) -> tu
             generator, transform, folder, pairs=scale.pairs, truncation=scale.truncation, codec=scale.codec, resume=True
         )
     return RenderedViews(store, generator), made_of
+
+
+def pairs(spec: Spec, scale: Scale, cache: Cache) -> Tensor | None:
+    """A few anchors beside their positives, before T_x, (SHOWN, C, H, 2 W); None for real images."""
+    if spec.positives == "real":
+        return None
+    views, _ = rendered(spec, scale, opened(scale, cache)[0], cache)
+    first, second, _ = views(*views[torch.arange(SHOWN)])
+    return torch.cat([first, second], dim=3)
 
 
 def latent_transform(spec: Spec, scale: Scale, generator: Generator, cache: Cache) -> LatentTransform:

@@ -2,7 +2,7 @@
 
 from ..table import Row, Table
 from .scales import SCALES
-from .settings import PROBES, Spec, probes
+from .settings import PROBES, Spec, pairs, probes
 
 TRANSFORMED = "feature-transformation"
 
@@ -26,6 +26,7 @@ TABLE = Table(
     ),
     scales=SCALES,
     measure=probes,
+    picture=pairs,
     notes=(
         "The untrained navigator is not in the paper: it is the control for what adversarial training adds.",
         "Negative feature transformation is its authors' own, on MoCo's queue; the paper does not say on what it ran.",

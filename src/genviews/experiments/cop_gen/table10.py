@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ..table import Row, Table
 from .scales import PAPER, SMALL, SMOKE
-from .settings import PROBES, GeneratorRecipe, Spec, probes
+from .settings import PROBES, GeneratorRecipe, Spec, pairs, probes
 
 SUPERVISED = {"supervised": True}
 
@@ -33,4 +33,5 @@ TABLE = Table(
         ),
     },
     measure=probes,
+    picture=pairs,
 )

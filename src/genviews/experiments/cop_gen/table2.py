@@ -9,7 +9,7 @@ from ...evaluation import transfer
 from ..cache import Cache
 from ..table import Table
 from .scales import PAPER, SMALL, SMOKE
-from .settings import DOWNSTREAM, Scale, Spec, pretrained
+from .settings import DOWNSTREAM, Scale, Spec, pairs, pretrained
 
 
 def columns(scale: Scale) -> dict[str, str]:
@@ -36,5 +36,6 @@ TABLE = Table(
         "paper": replace(PAPER, transfer=("food101", "cifar10", "cifar100", "sun397", "pets", "caltech101", "flowers102")),
     },
     measure=measure,
+    picture=pairs,
     notes=("The paper's own numbers of this table are not recorded here; the number of the table is this project's.",),
 )

@@ -2,7 +2,7 @@
 
 from ..table import Row, Table
 from .scales import SCALES_100
-from .settings import PROBES, Spec, probes
+from .settings import PROBES, Spec, pairs, probes
 
 TABLE = Table(
     title="Latent transforms, with and without T_x",
@@ -20,5 +20,6 @@ TABLE = Table(
     ),
     scales=SCALES_100,
     measure=probes,
+    picture=pairs,
     notes=("The untrained navigator is not in the paper: it is the control for what adversarial training adds.",),
 )

@@ -2,7 +2,7 @@
 
 from ..table import Row, Table
 from .scales import SCALES_100
-from .settings import PROBES, Spec, probes
+from .settings import PROBES, Spec, pairs, probes
 
 TABLE = Table(
     title="COP-Gen under fewer augmentations",
@@ -16,4 +16,5 @@ TABLE = Table(
     ),
     scales=SCALES_100,
     measure=probes,
+    picture=pairs,
 )

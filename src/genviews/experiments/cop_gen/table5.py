@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ..table import Row, Table
 from .scales import SCALES_100, SMALL
-from .settings import PROBES, Spec, probes
+from .settings import PROBES, Spec, pairs, probes
 
 TABLE = Table(
     title="How long the navigator learns",
@@ -18,5 +18,6 @@ TABLE = Table(
     ),
     scales=SCALES_100 | {"small": replace(SMALL, navigator=replace(SMALL.navigator, steps=300, judge="none"))},
     measure=probes,
+    picture=pairs,
     notes=("No monitor stops these navigators.",),
 )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ..table import Row, Table
 from .scales import PAPER_100, SMALL, SMOKE
-from .settings import PROBES, Spec, probes
+from .settings import PROBES, Spec, pairs, probes
 
 TABLE = Table(
     title="COP-Gen in IC-GAN's instance-conditional space",
@@ -22,5 +22,6 @@ TABLE = Table(
         "paper": replace(PAPER_100, generator="icgan_biggan_imagenet_res128"),
     },
     measure=probes,
+    picture=pairs,
     notes=("One navigator moves the noise of all instances; anchor and positive share their instance.",),
 )

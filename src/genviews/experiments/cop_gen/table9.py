@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ..table import Row, Table
 from .scales import PAPER, SMALL, SMOKE
-from .settings import PROBES, Spec, probes
+from .settings import PROBES, Spec, pairs, probes
 
 TABLE = Table(
     title="COP-Gen on MNIST",
@@ -49,5 +49,6 @@ TABLE = Table(
         ),
     },
     measure=probes,
+    picture=pairs,
     notes=("The paper's gaps are below the noise of one seed.",),
 )
