@@ -14,7 +14,7 @@ import torch
 
 from genviews import data
 from genviews.evaluation import probe
-from genviews.training import SimCLROptions, pretrain
+from genviews.training import PretrainOptions, pretrain
 from genviews.views import RealViews
 
 PROBES = ("linear", "knn-20")
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=300)
     args = parser.parse_args()
-    splits, options = data.load(args.data), SimCLROptions(steps=args.steps, augmentation="simclr")
+    splits, options = data.load(args.data), PretrainOptions(steps=args.steps, augmentation="simclr")
     scores: dict[bool, list[list[float]]] = {False: [], True: []}
     for seed in range(args.seeds):
         for exact in scores:

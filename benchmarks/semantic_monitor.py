@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from genviews import data, generators
 from genviews.data import Images
 from genviews.encoders import Encoder
-from genviews.training import NavigatorOptions, SimCLROptions, judges, train_navigator
+from genviews.training import NavigatorOptions, PretrainOptions, judges, train_navigator
 
 
 def classifier(images: Images, steps: int = 600) -> nn.Module:
@@ -49,7 +49,7 @@ def main() -> None:
     accuracy = (torch.cat([model(part.float() / 255) for part in pixels.split(500)]).argmax(1) == labels).float().mean()
     print(f"classifier: {accuracy:.1%} on the test part")
 
-    judge = judges.by_samples(G, SimCLROptions())
+    judge = judges.by_samples(G, PretrainOptions())
     changes: list[float] = []
 
     def recording(first: Tensor, second: Tensor) -> Tensor:

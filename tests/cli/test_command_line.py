@@ -115,6 +115,7 @@ def test_what_cannot_be_parsed(line: str, message: str, refused) -> None:
         ("generator train --data nope", "data 'nope' is neither digits, mnist"),
         ("generator train --family burgess_vae", "32 x 32 or 64 x 64"),
         ("generator train --features nope", "nope is missing"),
+        ("generator train --family icgan --instances.stored 0", "stored is 0; it must be positive"),
         ("generator train --architecture.wings 2 --features none", "RealNVP has no option 'wings'; it has image_shape, steps"),
         ("generator sample digits-flow --condition 3", "condition is 3; the generator has no conditions"),
         ("generator convert digits-flow to --options.wings 2", "RealNVP has no option 'wings'"),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from genviews.cli.reproduce import changed
 from genviews.errors import OptionError, RunError
 from genviews.experiments import TABLES, reproduce
 from genviews.experiments.cache import Cache
@@ -120,6 +121,15 @@ def test_a_task_of_a_slurm_job_trains_by_itself(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "real images" in done.stdout
+
+
+def test_settings_reach_into_the_scale() -> None:
+    smoke = TABLES["cop-gen/table1"].scales["smoke"]
+    scale = changed(smoke, {"seeds": 7, "encoder.steps": 3, "encoder.objective.temperature": 1})
+    assert (scale.seeds, scale.encoder.steps, scale.encoder.objective) == (7, 3, {"temperature": 1})
+    assert (scale.encoder.batch_size, smoke.encoder.steps) == (32, 2)
+    with pytest.raises(OptionError, match="PretrainOptions has no option 'step'"):
+        changed(scale, {"encoder.step": 3})
 
 
 def test_unknown_tables_and_scales_are_refused() -> None:

@@ -1,10 +1,12 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 from torch.func import functional_call
 
 from genviews.errors import OptionError
-from genviews.generators.discriminators import DCGANDiscriminator, SNGANDiscriminator
+from genviews.generators.discriminators import DCGANDiscriminator, ProjectionDiscriminator, SNGANDiscriminator
 
 Kind = type[SNGANDiscriminator] | type[DCGANDiscriminator]
 kinds = pytest.mark.parametrize("kind", [SNGANDiscriminator, DCGANDiscriminator])
@@ -70,3 +72,24 @@ def test_the_spectral_norms_are_one() -> None:
 def test_only_the_batch_changes_what_dcgan_s_keeps() -> None:
     judge = DCGANDiscriminator((1, 16, 16), width=4)
     assert not list(judge.buffers())
+
+
+@pytest.mark.parametrize("instances", [None, torch.randn(6, 3)], ids=["classes", "instances"])
+def test_projection_adds_how_well_the_features_fit_the_condition(instances: torch.Tensor | None) -> None:
+    torch.manual_seed(0)
+    judge: Any = ProjectionDiscriminator((2, 16, 16), 6 if instances is None else instances, width=4).eval()
+    images, condition = torch.rand(5, 2, 16, 16), torch.tensor([3, 0, 5, 3, 1])
+    maps = judge.body[:-2](2 * images - 1)
+    expected = []
+    for i, y in enumerate(condition.tolist()):
+        features = torch.stack([sum(channel.flatten()) / 16 for channel in maps[i]])
+        vector = judge.embedding.weight[y] if instances is None else judge.embedding[1].weight @ instances[y]
+        expected.append(sum(judge.head.weight[0] * features) + judge.head.bias[0] + sum(vector * features))
+    torch.testing.assert_close(judge(images, condition), torch.stack(expected), rtol=1e-4, atol=1e-5)
+    assert (judge(images, condition) - judge(images, condition.roll(1))).abs().max() > 1e-3
+
+
+def test_an_instance_s_features_are_not_learned() -> None:
+    judge = ProjectionDiscriminator((1, 8, 8), torch.randn(6, 3), width=4)
+    judge(torch.rand(2, 1, 8, 8), torch.tensor([0, 4])).sum().backward()
+    assert [name for name, weight in judge.named_parameters() if weight.grad is None] == ["embedding.0.weight"]

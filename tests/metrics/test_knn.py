@@ -64,11 +64,11 @@ def test_chunks_do_not_change_the_result(chunk: int) -> None:
 
 
 def test_impossible_options_are_refused() -> None:
-    with pytest.raises(DataError, match="161 neighbours were asked for and train has 160"):
+    with pytest.raises(DataError, match="161 neighbours were asked for among 160 samples"):
         knn(TRAIN, TEST, k=161)
     with pytest.raises(OptionError, match="k is 0"):
         knn(TRAIN, TEST, k=0)
-    with pytest.raises(OptionError, match="temperature 0"):
+    with pytest.raises(OptionError, match="temperature is 0"):
         knn(TRAIN, TEST, temperature=0)
 
 

@@ -14,10 +14,10 @@ from lightning.pytorch.callbacks import LambdaCallback
 from torch import nn
 
 from genviews import data, generators
-from genviews.encoders import Features
+from genviews.encoders import Encoder, Features, save
 from genviews.errors import OptionError
 from genviews.reports import write_report
-from genviews.training import DEFAULTS, FrechetDistance, GeneratorOptions, train_generator
+from genviews.training import DEFAULTS, FrechetDistance, GeneratorOptions, InstanceOptions, train_generator
 
 DIGITS = data.load("digits").train
 PIXELS = Features("pixels", nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten()))
@@ -28,8 +28,19 @@ SMALL: dict[str, dict[str, Any]] = {
     "stylegan2": {"latent_dim": 16},
     "dcgan": {"channels": (16, 8)},
     "sngan": {"channels": (8, 8, 8)},
+    "biggan": {"channels": (8, 8, 8), "latent_dim": 6},
+    "biggan_deep": {"channels": (16, 16, 16, 16, 16)},
+    "icgan": {"channels": (8, 8, 8), "latent_dim": 6},
 }
 """Architectures at 16 px; the others are trained at 32 px."""
+
+
+@pytest.fixture(scope="module")
+def instances(tmp_path_factory: pytest.TempPathFactory) -> InstanceOptions:
+    """Those of an untrained encoder, all of which are stored."""
+    encoder = tmp_path_factory.mktemp("encoder")
+    save(Encoder("conv-small", 1, 16), encoder)
+    return InstanceOptions(encoder, neighbours=3, stored=len(DIGITS))
 
 
 def column(path: Path, name: str) -> list[float]:
@@ -58,11 +69,12 @@ def test_a_vae_learns_to_reconstruct(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("family", DEFAULTS)
-def test_every_family_trains_and_is_watched(family: str, tmp_path: Path) -> None:
+def test_every_family_trains_and_is_watched(family: str, instances: InstanceOptions, tmp_path: Path) -> None:
     images = data.load("digits", 16 if family in SMALL else 32)
     distance = FrechetDistance(PIXELS, images.test, 40)
     options = replace(DEFAULTS[family], steps=4, batch_size=8)
-    small = {"architecture": SMALL.get(family, {}), "every": 2, "distance": lambda: distance, "log_every": 1}
+    small: Any = {"architecture": SMALL.get(family, {}), "every": 2, "distance": lambda: distance, "log_every": 1}
+    small["instances"] = instances
     trained = train_generator(family, images.train, options, tmp_path / "whole", **small)
     assert {sheet.name for sheet in (tmp_path / "whole/images").iterdir()} == {"samples-000002.png", "samples-000004.png"}
     rows = list(csv.DictReader((tmp_path / "whole/metrics.csv").open()))
@@ -89,11 +101,18 @@ def test_every_family_trains_and_is_watched(family: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("family", DEFAULTS)
-def test_every_family_trains_in_mixed_precision(family: str, tmp_path: Path) -> None:
+def test_every_family_trains_in_mixed_precision(family: str, instances: InstanceOptions, tmp_path: Path) -> None:
     images = data.load("digits", 16 if family in SMALL else 32).train
     options = replace(DEFAULTS[family], steps=2, batch_size=4)
     trained = train_generator(
-        family, images, options, tmp_path, architecture=SMALL.get(family), precision="bf16-mixed", log_every=1
+        family,
+        images,
+        options,
+        tmp_path,
+        architecture=SMALL.get(family),
+        instances=instances,
+        precision="bf16-mixed",
+        log_every=1,
     )
     assert not trained.autocast and all(weight.dtype == torch.float32 for weight in trained.parameters())
     assert all(math.isfinite(loss) for loss in column(tmp_path / "metrics.csv", "loss"))

@@ -10,11 +10,24 @@ from .. import encoders
 from ..data import BadFile
 from ..reports import write_report
 from ..runs import is_first_process
-from ..training import DEFAULTS, FrechetDistance, InfoGANOptions, VAEOptions, train_classifier, train_generator
+from ..training import DEFAULTS, FrechetDistance, InfoGANOptions, InstanceOptions, VAEOptions, train_classifier, train_generator
 
-Family = Literal["stylegan2", "sngan", "dcgan", "burgess_vae", "disco_vae", "mlp_vae", "glow", "residual_flow", "realnvp"]
+Family = Literal[
+    "stylegan2",
+    "sngan",
+    "dcgan",
+    "biggan",
+    "biggan_deep",
+    "icgan",
+    "burgess_vae",
+    "disco_vae",
+    "mlp_vae",
+    "glow",
+    "residual_flow",
+    "realnvp",
+]
 
-VAE_OBJECTIVE, GAN_OBJECTIVE = VAEOptions(), InfoGANOptions(codes=0)
+VAE_OBJECTIVE, GAN_OBJECTIVE, INSTANCES = VAEOptions(), InfoGANOptions(codes=0), InstanceOptions()
 
 
 def train(
@@ -32,6 +45,7 @@ def train(
     discriminator: dict[str, Any] | None = None,
     vae: VAEOptions = VAE_OBJECTIVE,
     gan: InfoGANOptions = GAN_OBJECTIVE,
+    instances: InstanceOptions = INSTANCES,
     features: str | None = None,
     samples: int = 2000,
     every: int | None = None,
@@ -46,6 +60,8 @@ def train(
 
     Examples:
       genviews generator train --family stylegan2 --data photos/ --image_size 64 --out runs/photos
+      genviews generator train --family biggan_deep --data mnist --image_size 32
+      genviews generator train --family icgan --data mnist --image_size 32 --instances.encoder runs/encoder
       genviews generator train --family glow --data mnist --architecture.steps 16 --features lenet.pt
       genviews generator train --family burgess_vae --data shapes.npz --vae.objective tc --vae.beta 6
       genviews generator train --family realnvp --data digits --architecture.levels 17
@@ -65,6 +81,8 @@ def train(
         discriminator: Arguments of the constructor of a GAN's discriminator, such as `--discriminator.width 32`.
         vae: What a VAE minimises, such as `--vae.objective tc --vae.beta 6`.
         gan: What the networks of a GAN descend; `--gan.codes 5` makes it an InfoGAN-CR.
+        instances: What an IC-GAN is conditioned on, such as `--instances.encoder runs/encoder`; without an encoder, one is
+            pretrained on the data first.
         features: What FID is measured with: FID's InceptionV3, MNIST's LeNet, or an encoder's folder; if not given, a small
             classifier that is trained on the data's labels first; "none" measures no FID.
         samples: How many FID takes.
@@ -89,6 +107,7 @@ def train(
         discriminator=discriminator,
         vae=vae,
         gan=gan,
+        instances=instances,
         distance=partial(_distance, features, splits, Path(data).stem, out / "features", samples, seed),
         every=every,
         precision=precision,

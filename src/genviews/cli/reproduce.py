@@ -2,10 +2,12 @@
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..errors import require_options
 from ..reports.table import as_text
 
 
@@ -17,6 +19,7 @@ def reproduce(
     generator: str | None = None,
     seeds: int | None = None,
     devices: int = 1,
+    settings: dict[str, Any] | None = None,
 ) -> None:
     """Runs a table of a paper: our mean and std over seeds beside the paper's numbers, and whether its ordering appears.
 
@@ -27,6 +30,7 @@ def reproduce(
       genviews reproduce cop-gen/table1
       genviews reproduce cop-gen/table3 --data fashion_mnist.npz --devices 2
       genviews reproduce cop-gen/table9 --generator runs/mnist-residual-flow --seeds 5
+      genviews reproduce cop-gen/table2 --settings.transfer '[cifar10, dtd, shoes.zip]' --settings.encoder.steps 400
       genviews reproduce cop-gen/table1 --scale paper --data imagenet/ --generator BigBiGAN_x1.pth --devices 8
 
     Args:
@@ -37,6 +41,7 @@ def reproduce(
         generator: A built-in name, a checkpoint file or a folder; the scale's if not given.
         seeds: How many; the scale's if not given.
         devices: Cells measured side by side, each on its GPU, or on its share of the processor.
+        settings: Other changes of the scale, by the names in its results.json: `--settings.encoder.steps 400`.
     """
     from ..experiments import TABLES, Run  # takes seconds
     from ..experiments import reproduce as run_table
@@ -44,10 +49,25 @@ def reproduce(
 
     found = find(table, scale, TABLES)
     given: dict[str, Any] = {"data": data, "generator": generator, "seeds": seeds}
-    settings = replace(found.scales[scale], **{name: value for name, value in given.items() if value is not None})
-    run = Run(table, found, scale, settings, out, shlex.join(["genviews", *sys.argv[1:]]))
+    changes = {name: value for name, value in given.items() if value is not None} | (settings or {})
+    run = Run(table, found, scale, changed(found.scales[scale], changes), out, shlex.join(["genviews", *sys.argv[1:]]))
     print(as_text(run_table(run, devices)))
     print(run.folder / "report.html")
+
+
+def changed(settings: Any, changes: Mapping[str, Any]) -> Any:
+    """A dataclass with other values; "encoder.steps" is one within its field `encoder`, a dataclass or a dict.
+
+    Raises:
+        OptionError: If there is no such field.
+    """
+    for name, value in changes.items():
+        head, _, rest = name.partition(".")
+        if isinstance(settings, Mapping):
+            return {**settings, **changes}
+        require_options(type(settings), [head])
+        settings = replace(settings, **{head: changed(getattr(settings, head), {rest: value}) if rest else value})
+    return settings
 
 
 COMMAND = reproduce

@@ -8,6 +8,7 @@ from torch import nn
 from ..checkpoints import building, read_model, write_model
 from ..errors import CheckpointError
 from .backbones import Encoder
+from .original import read_original
 
 CONV_SMALL = (
     "backbone = nn.Sequential(*(m for i, o in (({c}, {w}), ({w}, {w2}), ({w2}, {w4})) for m in "
@@ -45,11 +46,13 @@ def save(encoder: Encoder, folder: Path, **facts: Any) -> None:
 
 
 def load(folder: Path | str) -> Encoder:
-    """Reads an encoder that `save` wrote, in eval mode.
+    """Reads an encoder that `save` wrote, or a file that was released with COP-Gen or GenRep (`read_original`), in eval mode.
 
     Raises:
         CheckpointError: If the folder lacks the files, or they do not fit each other.
     """
+    if Path(folder).is_file():
+        return read_original(folder)
     description, weights = read_model(folder)
     if description.get("kind") != "encoder":
         raise CheckpointError(f"{folder} holds a {description.get('kind', 'generator')}, no encoder; name what pretrain wrote")

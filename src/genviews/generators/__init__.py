@@ -6,7 +6,7 @@ from .biggan_deep import BigGANDeep
 from .burgess_vae import BurgessVAE
 from .dcgan import DCGAN
 from .disco_vae import DiscoVAE
-from .discriminators import DCGANDiscriminator, SNGANDiscriminator
+from .discriminators import DCGANDiscriminator, ProjectionDiscriminator, SNGANDiscriminator
 from .families import DISCRIMINATORS, FAMILIES
 from .glow import Glow
 from .icgan import ICGAN
@@ -36,6 +36,7 @@ __all__ = [
     "Flow",
     "Generator",
     "Glow",
+    "ProjectionDiscriminator",
     "RealNVP",
     "ResidualFlow",
     "SNGANDiscriminator",

@@ -46,6 +46,17 @@ class Generator(nn.Module):
     telltales: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
+    def for_images(cls, image_shape: tuple[int, int, int], conditions: Any = None, **options: Any) -> "Generator":
+        """An untrained generator, of a size that a CPU trains.
+
+        Args:
+            image_shape: (C, H, W).
+            conditions: The number of classes, or the instances' features (N, F), of a conditional family.
+            options: Of the constructor, instead of its defaults.
+        """
+        return cls(image_shape=image_shape, **options)
+
+    @classmethod
     def recognise(cls, content: Any, path: Path) -> Parts | None:
         """The generator in someone's checkpoint.
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from .. import checkpoints
 from ..errors import CheckpointError, OptionError
 from .base import Generator, Parts
+from .sizes import widths
 
 FEATURES = 2048
 """Numbers of an instance's features, a ResNet-50's, in every IC-GAN."""
@@ -143,6 +144,12 @@ class Backbone(nn.Module):
         return (self.output_layer(x).tanh() + 1) / 2
 
 
+def small(image_shape: tuple[int, int, int]) -> dict[str, Any]:
+    """The arguments of a `Backbone` for images (C, H, W) that a CPU trains."""
+    channels = widths(image_shape, 16)
+    return {"channels": channels, "attention": [], "latent_dim": 16 * len(channels), "image_channels": image_shape[0]}
+
+
 class BigGAN(Generator):
     """A class and a latent become an image.
 
@@ -170,6 +177,10 @@ class BigGAN(Generator):
         self.latent_dim, self.image_shape = self.net.latent_dim, self.net.image_shape
         own = {"num_classes": num_classes, "embedding_dim": embedding_dim, "conditional": conditional}
         self.config = own | self.net.config
+
+    @classmethod
+    def for_images(cls, image_shape: tuple[int, int, int], conditions: Any = None, **options: Any) -> Generator:
+        return cls(num_classes=conditions, **small(image_shape) | options)
 
     @classmethod
     def recognise(cls, content: Any, path: Path) -> Parts | None:

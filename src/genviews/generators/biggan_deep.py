@@ -15,6 +15,7 @@ from .. import checkpoints
 from ..errors import OptionError
 from .base import Generator, Parts
 from .biggan import Attention
+from .sizes import widths
 
 _COLOURS, _BOTTOM, _REDUCTION = 3, 4, 4
 
@@ -94,6 +95,7 @@ class BigGANDeep(Generator):
         num_classes: K.
         num_statistics: For how many truncations, evenly from 0 to 1, BatchNorm has statistics; 1 has the same for all.
         eps: Of BatchNorm.
+        image_channels: C.
     """
 
     files: ClassVar[tuple[str, ...]] = ("*model.bin",)
@@ -110,12 +112,13 @@ class BigGANDeep(Generator):
         num_classes: int = 10,
         num_statistics: int = 1,
         eps: float = 1e-4,
+        image_channels: int = _COLOURS,
     ):
         super().__init__()
         if any(outer > inner for inner, outer in pairwise(channels)):
             raise OptionError(f"channels are {list(channels)}; a block cannot give out more than it takes")
         side = _BOTTOM << sum(map(bool, upsample))
-        self.image_shape = (_COLOURS, side, side)
+        self.image_shape = (image_channels, side, side)
         self.latent_dim, self.num_conditions = latent_dim, num_classes
         self.config = {
             "channels": list(channels),
@@ -125,6 +128,7 @@ class BigGANDeep(Generator):
             "num_classes": num_classes,
             "num_statistics": num_statistics,
             "eps": eps,
+            "image_channels": image_channels,
         }
         self.embeddings = nn.Embedding(num_classes, latent_dim)
         self.gen_z = nn.Linear(2 * latent_dim, _BOTTOM**2 * channels[0])
@@ -136,7 +140,14 @@ class BigGANDeep(Generator):
             layers.insert(attention, Attention(channels[attention]))
         self.layers = nn.ModuleList(layers)
         self.bn = _Norm(channels[-1], num_statistics, eps)
-        self.conv_to_rgb = nn.Conv2d(channels[-1], _COLOURS, 3, padding=1)
+        self.conv_to_rgb = nn.Conv2d(channels[-1], image_channels, 3, padding=1)
+
+    @classmethod
+    def for_images(cls, image_shape: tuple[int, int, int], conditions: Any = None, **options: Any) -> Generator:
+        *inner, last = widths(image_shape, 32)
+        channels = [width for width in inner for _ in range(2)] + [last]
+        small: Any = {"channels": channels, "upsample": [False, True] * len(inner), "attention": None, "latent_dim": 32}
+        return cls(num_classes=conditions, image_channels=image_shape[0], **small | options)
 
     @classmethod
     def recognise(cls, content: Any, path: Path) -> Parts | None:

@@ -1,9 +1,10 @@
 """What GANs learn against: images (B, C, H, W) in [0, 1] -> logits (B,), above zero for what looks real.
 
-Neither network here has buffers that depend on the images, so that under DistributedDataParallel it may be called for real and
+No network here has buffers that depend on the images, so that under DistributedDataParallel it may be called for real and
 generated ones in the same step.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -12,6 +13,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 from .sizes import doublings
 
 _SIDE = 4
+
+Norm = Callable[[nn.Module], nn.Module]
+"""What becomes of a layer with weights."""
 
 
 class Discriminator(nn.Module):
@@ -34,25 +38,33 @@ class Discriminator(nn.Module):
         return self.head(self.features(images)).squeeze(1)
 
 
-def _conv(inputs: int, outputs: int, kernel: int, gain: float = 1) -> nn.Module:
+def _conv(norm: Norm, inputs: int, outputs: int, kernel: int, gain: float = 1) -> nn.Module:
     conv = nn.Conv2d(inputs, outputs, kernel, padding="same")
     nn.init.xavier_uniform_(conv.weight, gain)
-    return spectral_norm(conv)
+    return norm(conv)
 
 
 class _Block(nn.Module):
     """Features (B, inputs, H, W) -> (B, outputs, H/2, W/2), or of the same size unless `shrink`."""
 
-    def __init__(self, inputs: int, outputs: int, first: bool = False, shrink: bool = True):
+    def __init__(self, norm: Norm, inputs: int, outputs: int, first: bool = False, shrink: bool = True):
         super().__init__()
         pool = nn.AvgPool2d(2) if shrink else nn.Identity()
         activation = nn.Identity() if first else nn.ReLU()  # which would cut the images' dark half
-        convolutions = [_conv(inputs, outputs, 3, 2**0.5), nn.ReLU(), _conv(outputs, outputs, 3, 2**0.5)]
+        convolutions = [_conv(norm, inputs, outputs, 3, 2**0.5), nn.ReLU(), _conv(norm, outputs, outputs, 3, 2**0.5)]
         self.model = nn.Sequential(activation, *convolutions, pool)
-        self.bypass = nn.Sequential(pool, _conv(inputs, outputs, 1)) if shrink else nn.Identity()
+        self.bypass = nn.Sequential(pool, _conv(norm, inputs, outputs, 1)) if shrink else nn.Identity()
 
     def forward(self, features: Tensor) -> Tensor:
         return self.model(features) + self.bypass(features)
+
+
+def _residual(image_shape: tuple[int, int, int], width: int, norm: Norm) -> tuple[nn.Sequential, int]:
+    """Residual blocks that halve images (B, C, H, W) down to 4 x 4, averaged to features (B, F), not negative; and F."""
+    widths = [width * min(2**i, 8) for i in range(doublings(image_shape))]
+    blocks = [_Block(norm, image_shape[0], width, first=True), *(_Block(norm, *sizes) for sizes in pairwise(widths))]
+    last = _Block(norm, widths[-1], widths[-1], shrink=False)
+    return nn.Sequential(*blocks, last, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()), widths[-1]
 
 
 class SNGANDiscriminator(Discriminator):
@@ -64,13 +76,40 @@ class SNGANDiscriminator(Discriminator):
     """
 
     def __init__(self, image_shape: tuple[int, int, int], width: int = 16):
-        widths = [width * min(2**i, 8) for i in range(doublings(image_shape))]
-        blocks = [_Block(image_shape[0], width, first=True), *(_Block(*sizes) for sizes in pairwise(widths))]
-        last = _Block(widths[-1], widths[-1], shrink=False)
-        body = nn.Sequential(*blocks, last, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        head = nn.Linear(widths[-1], 1)
+        body, num_features = _residual(image_shape, width, spectral_norm)
+        head = nn.Linear(num_features, 1)
         nn.init.xavier_uniform_(head.weight)
-        super().__init__(body, widths[-1], spectral_norm(head))
+        super().__init__(body, num_features, spectral_norm(head))
+
+
+class ProjectionDiscriminator(nn.Module):
+    """D(x, y) = psi(phi(x)) + <V(y), phi(x)> (Miyato and Koyama 2018, eq. 4): do the features fit the condition?
+
+    phi is SNGAN's residual network without its spectral normalisation, under which it learns slowly; the R1 penalty takes its
+    place. psi and V are linear, V in one-hot classes or in an instance's features (Casanova et al. 2021).
+
+    Args:
+        image_shape: (C, H, W), square, of 8, 16, 32, ... pixels.
+        conditions: The number of classes, or the instances' features (N, F).
+        width: Channels of the first block; each of the next has twice as many, up to eight times.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], conditions: int | Tensor, width: int = 16):
+        super().__init__()
+        self.body, num_features = _residual(image_shape, width, lambda layer: layer)
+        self.head = nn.Linear(num_features, 1)
+        self.embedding: nn.Module
+        if isinstance(conditions, int):
+            self.embedding = nn.Embedding(conditions, num_features)
+            nn.init.normal_(self.embedding.weight, std=num_features**-0.5)
+        else:
+            linear = nn.Linear(conditions.shape[1], num_features, bias=False)
+            self.embedding = nn.Sequential(nn.Embedding.from_pretrained(conditions), linear)
+
+    def forward(self, images: Tensor, condition: Tensor) -> Tensor:
+        """The logits (B,) of images (B, C, H, W) in [0, 1] under the conditions int64 (B,)."""
+        features = self.body(2 * images - 1)
+        return self.head(features).squeeze(1) + (self.embedding(condition) * features).sum(1)
 
 
 class DCGANDiscriminator(Discriminator):

@@ -8,7 +8,7 @@ from .biggan_deep import BigGANDeep
 from .burgess_vae import BurgessVAE
 from .dcgan import DCGAN
 from .disco_vae import DiscoVAE
-from .discriminators import DCGANDiscriminator, SNGANDiscriminator
+from .discriminators import DCGANDiscriminator, ProjectionDiscriminator, SNGANDiscriminator
 from .glow import Glow
 from .icgan import ICGAN
 from .mlp_gan import MLPGAN
@@ -37,7 +37,10 @@ FAMILIES: dict[str, type[Generator]] = {
 
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
     "stylegan2": StyleGAN2Discriminator,
+    "icgan": ProjectionDiscriminator,
+    "biggan": ProjectionDiscriminator,
+    "biggan_deep": ProjectionDiscriminator,
     "sngan": SNGANDiscriminator,
     "dcgan": DCGANDiscriminator,
 }
-"""What each of these learns against: images (B, C, H, W) in [0, 1] -> logits (B,)."""
+"""What each of these learns against: images (B, C, H, W) in [0, 1], with their conditions if it has any -> logits (B,)."""

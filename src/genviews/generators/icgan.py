@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .. import checkpoints
 from ..errors import DataError, OptionError, ShapeError
 from .base import Generator, Parts
-from .biggan import FEATURES, Backbone, BigGAN, read
+from .biggan import FEATURES, Backbone, BigGAN, read, small
 
 
 class ICGAN(Generator):
@@ -45,6 +45,8 @@ class ICGAN(Generator):
         super().__init__()
         self.shared = None if num_classes is None else nn.Embedding(num_classes, embedding_dim)
         self.shared_feat = None if feature_embedding_dim is None else nn.Linear(feature_dim, feature_embedding_dim)
+        if self.shared_feat is not None:
+            nn.init.normal_(self.shared_feat.weight)  # numbers of unit variance, as a class's, of features of unit length
         condition_dim = (feature_embedding_dim or feature_dim) + (0 if num_classes is None else embedding_dim)
         self.net = Backbone(condition_dim, **backbone)
         self.latent_dim, self.image_shape = self.net.latent_dim, self.net.image_shape
@@ -63,6 +65,11 @@ class ICGAN(Generator):
         self.register_buffer("instances", features)
         if self.shared is not None:
             self.register_buffer("labels", labels)
+
+    @classmethod
+    def for_images(cls, image_shape: tuple[int, int, int], conditions: Any = None, **options: Any) -> Generator:
+        defaults = {"feature_embedding_dim": 128} | small(image_shape)
+        return cls(feature_dim=conditions.shape[1], **defaults | options).with_instances(conditions)
 
     @classmethod
     def recognise(cls, content: Any, path: Path) -> Parts | None:

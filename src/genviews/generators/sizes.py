@@ -19,6 +19,15 @@ def doublings(image_shape: Sequence[int]) -> int:
     return count
 
 
+def widths(image_shape: Sequence[int], last: int, most: int = 128) -> list[int]:
+    """Channels at 4 x 4 and after each doubling to the size of images (C, H, W): `last` in the end, twice that before, to `most`.
+
+    Raises:
+        OptionError: As `doublings`.
+    """
+    return [min(most, last << i) for i in reversed(range(doublings(image_shape) + 1))]
+
+
 def grey_levels(bits: int) -> int:
     """The grey values of images of so many bits a channel.
 

@@ -3,10 +3,29 @@
 import math
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import DataError, OptionError
+from ..errors import DataError, require_positive
 from .classification import Classification, Labelled, check_labelled, classify
+
+
+def nearest(keys: Tensor, queries: Tensor, k: int, chunk: int = 1 << 25) -> tuple[Tensor, Tensor]:
+    """The k keys (N, D) of largest cosine similarity to each of the queries (M, D), the nearest first.
+
+    Returns:
+        The similarities float32 (M, k) and the indices int64 (M, k).
+
+    Raises:
+        DataError: If there are fewer than k keys.
+        OptionError: If k is not positive.
+    """
+    require_positive(k=k)
+    if k > len(keys):
+        raise DataError(f"{k} neighbours were asked for among {len(keys)} samples; take a smaller k")
+    keys, queries = F.normalize(keys, dim=1), F.normalize(queries, dim=1)
+    found = [(some @ keys.T).topk(k) for some in queries.split(max(1, chunk // len(keys)))]
+    return torch.cat([similarity for similarity, _ in found]), torch.cat([indices for _, indices in found])
 
 
 def knn(train: Labelled, test: Labelled, k: int = 5, temperature: float | None = None, chunk: int = 1 << 25) -> Classification:
@@ -32,19 +51,12 @@ def knn(train: Labelled, test: Labelled, k: int = 5, temperature: float | None =
     """
     check_labelled(train, test)
     (keys, key_labels), (queries, labels) = train, test
-    if k < 1 or (temperature is not None and temperature <= 0):
-        raise OptionError(f"k is {k} and temperature {temperature}; both must be positive")
-    if k > len(keys):
-        raise DataError(f"{k} neighbours were asked for and train has {len(keys)} samples; take a smaller k")
-    keys, queries = F.normalize(keys, dim=1), F.normalize(queries, dim=1)
+    require_positive(k=k, temperature=temperature)
+    similarity, neighbours = nearest(keys, queries, k, chunk)
+    similarity = similarity.double()
+    weight = 1 + (1 + similarity) / (2 * k + 2)  # one vote, and so little more that it decides ties alone
+    if temperature is not None:
+        weight = ((similarity - similarity[:, :1]) / temperature).exp()
     scores = torch.zeros(len(queries), int(key_labels.max()) + 1, dtype=torch.float64, device=queries.device)
-    rows = max(1, chunk // len(keys))
-    for votes, some in zip(scores.split(rows), queries.split(rows), strict=True):
-        similarity, nearest = (some @ keys.T).topk(k)
-        similarity = similarity.double()
-        if temperature is None:
-            weight = 1 + (1 + similarity) / (2 * k + 2)  # one vote, and so little more that it decides ties alone
-        else:
-            weight = ((similarity - similarity[:, :1]) / temperature).exp()
-        votes.scatter_add_(1, key_labels[nearest], weight)
+    scores.scatter_add_(1, key_labels[neighbours], weight)
     return classify(scores.masked_fill(scores == 0, -math.inf), labels, k=k, temperature=temperature)

@@ -47,10 +47,11 @@ def save_detections(
         sure = found["scores"] >= score
         names = [data.class_names[label - 1] for label in found["labels"][sure].tolist()]
         tile = _draw(resize(image, [height, width], antialias=True), truth["boxes"] * scale, TRUE, 3)
-        tile = _draw(tile, found["boxes"][sure] * scale, FOUND, 1, names)
-        tiles.append(pad(tile, [0, 0, side - width, side - height]))
+        tiles.append(_draw(tile, found["boxes"][sure] * scale, FOUND, 1, names))
+    height, width = (max(tile.shape[axis] for tile in tiles) for axis in (1, 2))
+    padded = [pad(tile, [0, 0, width - tile.shape[2], height - tile.shape[1]]) for tile in tiles]
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_grid(path, torch.stack(tiles), columns=min(3, len(tiles)), pad=4)
+    save_grid(path, torch.stack(padded), columns=min(3, len(tiles)), pad=4)
 
 
 def _draw(image: Tensor, boxes: Tensor, colour: str, width: int, names: list[str] | None = None) -> Tensor:

@@ -2,32 +2,50 @@
 
 from .classifier import ClassifierOptions, train_classifier
 from .cop_gen import COPGen, NavigatorOptions, NavigatorRun, train_navigator, untrained
+from .detection import DetectorOptions, detector, load_detector, train_detector
+from .finetuning import FinetuneOptions, finetune
 from .fit import fit
 from .gans import GANOptions
 from .generator_learner import GeneratorOptions
 from .generators import DEFAULTS, train_generator
 from .infogan import InfoGANOptions
+from .instances import InstanceOptions
+from .method import Method, PretrainOptions
+from .pretraining import METHODS, pretrain
 from .samples import FrechetDistance
-from .simclr import SimCLR, SimCLROptions, pretrain
+from .simclr import SimCLR
+from .steering import SteeringLearner, SteeringOptions, train_steering
 from .vaes import VAEOptions
 
 __all__ = [
     "DEFAULTS",
+    "METHODS",
     "COPGen",
     "ClassifierOptions",
+    "DetectorOptions",
+    "FinetuneOptions",
     "FrechetDistance",
     "GANOptions",
     "GeneratorOptions",
     "InfoGANOptions",
+    "InstanceOptions",
+    "Method",
     "NavigatorOptions",
     "NavigatorRun",
+    "PretrainOptions",
     "SimCLR",
-    "SimCLROptions",
+    "SteeringLearner",
+    "SteeringOptions",
     "VAEOptions",
+    "detector",
+    "finetune",
     "fit",
+    "load_detector",
     "pretrain",
     "train_classifier",
+    "train_detector",
     "train_generator",
     "train_navigator",
+    "train_steering",
     "untrained",
 ]

@@ -90,6 +90,17 @@ class NavigatorOptions(ViewOptions):
             check_every=self.check_every,
         )
 
+    @property
+    def judged(self) -> PretrainOptions:
+        """How the samples judge is pretrained."""
+        return PretrainOptions(
+            backbone=self.backbone,
+            augmentation=self.judge_augmentation or self.augmentation,
+            image_size=self.image_size,
+            steps=self.judge_steps,
+            seed=self.seed,
+        )
+
 
 class COPGen(Learner):
     """Algorithm 1 of the supplement: f minimises InfoNCE between anchors and positives, T_z maximises it through G and T_x.
@@ -233,13 +244,7 @@ def train_navigator(
         raise OptionError("supervised is on, but the generator has no conditions; choose a class-conditional one")
     if resume and out and (out / "run.json").exists():
         return NavigatorRun(latents.load(out), **json.loads((out / "run.json").read_text()))
-    judged = PretrainOptions(
-        backbone=options.backbone,
-        augmentation=options.judge_augmentation or options.augmentation,
-        image_size=options.image_size,
-        steps=options.judge_steps,
-        seed=options.seed,
-    )
+    judged = options.judged
     judge = judge or judges.create(options.judge, generator, judged, out / "judge" if out else None, resume)
     navigator = untrained(generator, options)
     with torch.random.fork_rng(devices=[]):

@@ -56,9 +56,9 @@ class GAN(GeneratorLearner):
     the generator's loss sees the discriminator's weights as constants, and one optimiser step.
 
     Args:
-        generator: G, unconditional.
-        discriminator: D: images (B, C, H, W) in [0, 1] -> logits (B,).
-        views: The real images.
+        generator: G.
+        discriminator: D: images (B, C, H, W) in [0, 1], and of a conditional G conditions int64 (B,) -> logits (B,).
+        views: The real images, with their conditions for a conditional G, which makes as many under the same.
         options: See `GeneratorOptions`.
         gan_options: See `GANOptions`.
     """
@@ -81,21 +81,22 @@ class GAN(GeneratorLearner):
 
     def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor:
         fetched, seeds = batch
-        real, _ = self.views(*fetched)
-        fake = self.generator(self.generator.sample_latents(len(seeds), rng=seeds))
-        loss = self.adversarial_loss(real, fake, seeds)
+        real, _, labels = self.views(*fetched)
+        condition = () if self.generator.num_conditions is None else (labels,)
+        fake = self.generator(self.generator.sample_latents(len(seeds), rng=seeds), *condition)
+        loss = self.adversarial_loss(real, fake, seeds, *condition)
         self.log("loss", loss)
         return loss
 
-    def adversarial_loss(self, real: Tensor, fake: Tensor, seeds: Tensor) -> Tensor:
+    def adversarial_loss(self, real: Tensor, fake: Tensor, seeds: Tensor, *condition: Tensor) -> Tensor:
         """The losses of G, of D and of the penalty, each with gradients to its own network alone, summed."""
         o = self.gan_options
         real, fake = self.augmented(real, fake, seeds)
         penalised = o.r1 > 0 and self.global_step % o.r1_every == 0
         real.requires_grad_(penalised)
-        real_score, fake_score = self.discriminator(real), self.discriminator(fake.detach())
+        real_score, fake_score = self.discriminator(real, *condition), self.discriminator(fake.detach(), *condition)
         losses = {
-            "generator_loss": generator_loss(self.frozen_discriminator(fake), o.loss),
+            "generator_loss": generator_loss(self.frozen_discriminator(fake, *condition), o.loss),
             "discriminator_loss": discriminator_loss(real_score, fake_score, o.loss),
         }
         loss = losses["generator_loss"] + losses["discriminator_loss"]
@@ -116,11 +117,11 @@ class GAN(GeneratorLearner):
         chosen = uniform(derive(seeds, 3), 1)[:, :, None, None] < self.gan_options.augment_probability
         return torch.where(chosen, moved, real), fake
 
-    def frozen_discriminator(self, images: Tensor) -> Tensor:
+    def frozen_discriminator(self, images: Tensor, *condition: Tensor) -> Tensor:
         """D(images) (B,), with gradients to the images alone; D's own state, such as BatchNorm statistics, stays as it is."""
         weights = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
         state = {name: buffer.clone() for name, buffer in self.discriminator.named_buffers()}
-        return functional_call(self.discriminator, weights | state, (images,))
+        return functional_call(self.discriminator, weights | state, (images, *condition))
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         lr = self.options.lr * self.gan_options.discriminator_lr

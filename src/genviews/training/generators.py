@@ -14,14 +14,14 @@ from lightning.pytorch.utilities import rank_zero_only
 from .. import generators, runs
 from ..checkpoints import write_text
 from ..data import Images
-from ..errors import OptionError
+from ..errors import OptionError, require_options
 from ..generators import DISCRIMINATORS, FAMILIES, VAE, Flow, Generator
-from ..generators.loading import require_options
-from ..views.sources import RealViews
+from ..views import ClassViews, InstanceViews, RealViews
 from .fit import fit
 from .gans import GAN, GANOptions
 from .generator_learner import GeneratorLearner, GeneratorOptions
 from .infogan import InfoGANCR, InfoGANOptions
+from .instances import InstanceOptions, instance_features, spread
 from .likelihood import MaximumLikelihood
 from .samples import FrechetDistance, Samples
 from .vaes import OBJECTIVES, VAEOptions
@@ -31,6 +31,7 @@ CONVOLUTIONAL_VAE = GeneratorOptions(steps=3000, batch_size=64, lr=1e-3)
 ADVERSARIAL = GeneratorOptions(
     steps=10000, batch_size=32, lr=5e-4, betas=(0.5, 0.99), weight_decay=0.0, schedule="constant", clip=None, ema=0.998
 )
+CONDITIONAL = replace(ADVERSARIAL, betas=(0.0, 0.99))
 
 DEFAULTS: dict[str, GeneratorOptions] = {
     "realnvp": GeneratorOptions(clip=1.0),
@@ -39,6 +40,9 @@ DEFAULTS: dict[str, GeneratorOptions] = {
     "burgess_vae": CONVOLUTIONAL_VAE,
     "disco_vae": CONVOLUTIONAL_VAE,
     "mlp_vae": CONVOLUTIONAL_VAE,
+    "biggan": CONDITIONAL,
+    "biggan_deep": CONDITIONAL,
+    "icgan": CONDITIONAL,
     "stylegan2": replace(ADVERSARIAL, lr=4e-3, betas=(0.0, 0.99)),
     "sngan": ADVERSARIAL,
     "dcgan": ADVERSARIAL,
@@ -58,20 +62,33 @@ def learner(
     """A new generator of a family, with the objective that suits it; see `train_generator`."""
     if family not in DEFAULTS:
         raise OptionError(f"family {family!r} is not trained here; choose {', '.join(DEFAULTS)}")
-    generator = _built(FAMILIES[family], views, architecture)
+    generator = _built(FAMILIES[family], FAMILIES[family].for_images, views, architecture)
+    if generator.image_shape != views.image_shape:
+        raise OptionError(f"this {family} makes images {generator.image_shape}; the data are {views.image_shape}")
     if isinstance(generator, Flow):
         return MaximumLikelihood(generator, views, options)
     if isinstance(generator, VAE):
         return OBJECTIVES[vae.objective](generator, views, options, vae)
-    judge = _built(DISCRIMINATORS[family], views, discriminator)
+    judge = _built(DISCRIMINATORS[family], DISCRIMINATORS[family], views, discriminator)
     if isinstance(gan, InfoGANOptions) and gan.codes:
         return InfoGANCR(generator, judge, views, options, gan)
     return GAN(generator, judge, views, options, gan)
 
 
-def _built(network: Callable[..., Any], views: RealViews, architecture: Mapping[str, Any]) -> Any:
-    require_options(network, architecture)
-    return network(image_shape=views.image_shape, **architecture)
+def _built(network: type, build: Callable[..., Any], views: RealViews, options: Mapping[str, Any]) -> Any:
+    require_options(network, options)
+    conditions: Any = {} if views.conditions is None else {"conditions": views.conditions}
+    try:
+        return build(image_shape=views.image_shape, **conditions, **options)
+    except TypeError as error:
+        raise OptionError(f"a {network.__name__} cannot be built of {dict(options)}: {error}") from None
+
+
+def _views(family: str, images: Images, instances: InstanceOptions, out: Path, seed: int) -> RealViews:
+    """The images with the conditions that the family takes."""
+    if family == "icgan":
+        return InstanceViews(images, instance_features(images, instances.encoder, out, seed), instances.neighbours)
+    return ClassViews(images) if family in ("biggan", "biggan_deep") else RealViews(images)
 
 
 def train_generator(
@@ -85,6 +102,7 @@ def train_generator(
     discriminator: Mapping[str, Any] | None = None,
     vae: VAEOptions | None = None,
     gan: GANOptions | None = None,
+    instances: InstanceOptions | None = None,
     distance: Callable[[], FrechetDistance | None] | None = None,
     every: int | None = None,
     precision: Any = "32-true",
@@ -103,6 +121,7 @@ def train_generator(
         discriminator: Further arguments of the constructor of a GAN's discriminator.
         vae: What a VAE minimises; `VAEOptions()` if None.
         gan: What the networks of a GAN descend; `GANOptions()` if None, and with `InfoGANOptions` those of an InfoGAN-CR.
+        instances: What an IC-GAN is conditioned on; `InstanceOptions()` if None.
         distance: Makes what measures the FID on the way, once all options are known to be right; None does not.
         every: Steps between pictures and FIDs; a tenth of all if None.
         precision: Lightning's.
@@ -115,7 +134,8 @@ def train_generator(
     if resume and (out / "model.json").exists():
         return generators.load(out)
     options = options or DEFAULTS.get(family, GeneratorOptions())
-    views = RealViews(images)
+    instances = instances or InstanceOptions()
+    views = _views(family, images, instances, out / "instances", options.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         module = learner(
@@ -139,6 +159,8 @@ def train_generator(
         **trainer,
     )
     trained = module.trained.frozen()
+    if isinstance(views, InstanceViews):
+        trained = trained.with_instances(views.conditions[spread(views.conditions, instances.stored, options.seed)])
     trained.autocast = False
     results = {
         "kind": "generator",

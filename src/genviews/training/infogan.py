@@ -66,7 +66,7 @@ class InfoGANCR(GAN):
         gan_options: See `InfoGANOptions`.
 
     Raises:
-        OptionError: If there are fewer than two codes, or more than the latents have dimensions.
+        OptionError: If there are fewer than two codes, or more than the latents have dimensions; or if G is conditional.
     """
 
     discriminator: Any
@@ -81,6 +81,8 @@ class InfoGANCR(GAN):
         gan_options: InfoGANOptions,
     ):
         super().__init__(generator, discriminator, views, options, gan_options)
+        if generator.num_conditions is not None:
+            raise OptionError(f"{type(generator).__name__} is conditional, an InfoGAN is not; leave the codes out")
         codes = gan_options.codes
         if not 2 <= codes <= generator.latent_dim:
             raise OptionError(f"codes is {codes}; give 2 or more, up to the {generator.latent_dim} dimensions of the latents")
@@ -89,7 +91,7 @@ class InfoGANCR(GAN):
 
     def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor:
         fetched, seeds = batch
-        real, _ = self.views(*fetched)
+        real = self.views(*fetched).first
         z = self.generator.sample_latents(len(seeds), rng=seeds)
         fake = self.generator(z)
         information, contrast = self.information_loss(z, fake), self.contrast_loss(z, fake, seeds)

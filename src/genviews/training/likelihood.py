@@ -24,12 +24,12 @@ class MaximumLikelihood(GeneratorLearner):
     def __init__(self, flow: Any, views: RealViews, options: GeneratorOptions):
         super().__init__(flow, views, options)
         first = torch.arange(min(len(views), _FIRST))
-        images, _ = views(*views[first])
+        images = views(*views[first]).first
         flow.initialise(flow.dequantise(images, sample_seeds(options.seed, first)))
 
     def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], step: int) -> Tensor:
         fetched, seeds = batch
-        images, _ = self.views(*fetched)
+        images = self.views(*fetched).first
         loss = self.generator.bits_per_dim(images, seeds).mean()
         self.log_dict({"loss": loss, "bits_per_dim": loss})
         return loss

@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 from torchvision.utils import save_image
 from tqdm import tqdm
 
@@ -15,9 +16,24 @@ from ..encoders import Features
 from ..errors import NonFiniteError
 from ..generators import Generator
 from ..metrics import feature_statistics, fid
+from ..randomness import sample_seeds
 from ..views import GeneratedImages
+from ..views.sources import draw_condition
 
-SHOWN, COLUMNS = 64, 8
+COLUMNS, ROWS = 8, 10
+
+
+def sheet(generator: Generator, seed: int = 0) -> Tensor:
+    """Samples to look at, uint8 (8 n, C, H, W): eight rows of eight, or of a conditional generator a row a condition.
+
+    A row's latents are those of every other row; the conditions are all there are, or ten drawn of more.
+    """
+    count = generator.num_conditions
+    if count is None:
+        return GeneratedImages(generator, COLUMNS**2, seed)[torch.arange(COLUMNS**2)][0]
+    drawn = torch.arange(count) if count <= ROWS else draw_condition(sample_seeds(seed, torch.arange(ROWS)), count)
+    rows = [GeneratedImages(generator, COLUMNS, seed, condition) for condition in drawn.tolist()]
+    return torch.cat([row[torch.arange(COLUMNS)][0] for row in rows])
 
 
 class FrechetDistance:
@@ -44,7 +60,7 @@ class FrechetDistance:
 
 
 class Samples(Callback):
-    """Draws the same latents every few steps, as `samples-STEP.png`, and logs the `fid` then.
+    """Draws the same `sheet` every few steps, as `samples-STEP.png`, and logs the `fid` then.
 
     Args:
         folder: For the pictures.
@@ -64,7 +80,7 @@ class Samples(Callback):
         if (step % self.every and step < last) or not trainer.is_global_zero:
             return
         try:
-            images = GeneratedImages(module.trained, SHOWN, self.seed)[torch.arange(SHOWN)][0]
+            images = sheet(module.trained, self.seed)
             self.folder.mkdir(parents=True, exist_ok=True)
             save_image(images / 255, self.folder / f"samples-{step:06d}.png", nrow=COLUMNS, padding=1)
             if self.distance:

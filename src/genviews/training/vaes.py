@@ -154,7 +154,7 @@ class VAELearner(GeneratorLearner):
     def reconstruct(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """z ~ q(z | x), its mean and its log-variance, (B, D) each, and -log p(x | z) (Kingma & Welling 2014, eq. 10)."""
         fetched, seeds = batch
-        images, _ = self.views(*fetched)
+        images = self.views(*fetched).first
         mean, log_variance = (part.float() for part in self.generator.posterior(images))
         z = mean + (log_variance / 2).exp() * normal(seeds, self.generator.latent_dim)
         return z, mean, log_variance, negative_log_likelihood(self.generator(z), images, self.vae_options)

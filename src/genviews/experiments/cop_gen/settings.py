@@ -28,6 +28,7 @@ from ...training import (
     train_steering,
     untrained,
 )
+from ...training.judges import by_samples
 from ...views import RealViews, RenderedViews, Views, render
 from ...views.rendering import describe
 from ..cache import Cache
@@ -217,5 +218,9 @@ def latent_transform(spec: Spec, scale: Scale, generator: Generator, cache: Cach
     options = replace(scale.navigator, **changes)
     if spec.positives == "untrained":
         return untrained(generator, options)
+    judge = None
+    if options.judge == "samples":  # one for all the navigators that it may judge
+        with cache.folder("judges", [describe(generator), options.judged]) as folder:
+            judge = by_samples(generator, options.judged, folder, resume=True)
     with cache.folder("navigators", [describe(generator), options]) as folder:
-        return train_navigator(generator, options, out=folder, resume=True).navigator
+        return train_navigator(generator, options, judge, folder, resume=True).navigator
