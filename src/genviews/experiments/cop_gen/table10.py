@@ -24,7 +24,7 @@ TABLE = Table(
         "smoke": replace(
             SMOKE, generator=GeneratorRecipe(family="biggan_deep", image_size=32, options={"steps": 2, "batch_size": 4})
         ),
-        "small": replace(SMALL, generator="biggan_deep"),
+        "small": replace(SMALL, generator=GeneratorRecipe(family="biggan_deep", image_size=32, options={"steps": 2000})),
         "paper": replace(
             PAPER,
             generator="biggan-deep-128",

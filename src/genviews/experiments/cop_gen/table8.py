@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from ...training import GANOptions
 from ..table import Row, Table
 from .scales import PAPER_100, SMALL, SMOKE
-from .settings import PROBES, Spec, pairs, probes
+from .settings import PROBES, GeneratorRecipe, Spec, pairs, probes
 
 TABLE = Table(
     title="COP-Gen in IC-GAN's instance-conditional space",
@@ -18,7 +19,10 @@ TABLE = Table(
     ),
     scales={
         "smoke": SMOKE,
-        "small": replace(SMALL, generator="icgan"),
+        "small": replace(
+            SMALL,
+            generator=GeneratorRecipe(family="icgan", image_size=32, options={"steps": 2000}, gan=GANOptions(discriminator_lr=4)),
+        ),
         "paper": replace(PAPER_100, generator="icgan_biggan_imagenet_res128"),
     },
     measure=probes,
