@@ -105,11 +105,20 @@ def test_a_run_is_written_read_and_resumed_to_the_same(boxed: BoxedImages, tmp_p
     assert torch.equal(finished.state_dict()["backbone.0.0.weight"], whole.state_dict()["backbone.0.0.weight"])
 
 
+def test_a_grey_encoder_sees_the_grey_image() -> None:
+    torch.manual_seed(0)
+    model, image = detector(Encoder(in_channels=1), 2, TINY).eval(), torch.rand(3, 96, 96)
+    grey = (image * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0).expand(3, -1, -1)
+    first, second = (model.backbone(model.transform([seen])[0].tensors) for seen in (image, grey))
+    assert first.shape[1] == 128
+    torch.testing.assert_close(first, second, rtol=1e-2, atol=1e-3)
+
+
 def test_what_makes_no_detector_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="'vit_tiny_patch16_224' cannot be made a detector"):
         detector(Encoder("vit_tiny_patch16_224", depth=1), 2, TINY)
-    with pytest.raises(OptionError, match=r"takes 1 channel\(s\)"):
-        detector(Encoder(in_channels=1), 2, TINY)
+    with pytest.raises(OptionError, match="takes 2 channels"):
+        detector(Encoder(in_channels=2), 2, TINY)
     with pytest.raises(OptionError, match="smallest_size is 96; it must not be above the image_size of 80"):
         replace(TINY, smallest_size=96)
     with pytest.raises(OptionError, match="a short side of 64 pixels is too small; take 80 or more"):

@@ -14,6 +14,7 @@ from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.ops import MultiScaleRoIAlign
+from torchvision.transforms.v2 import Grayscale
 
 from ..checkpoints import building, read_model, write_model
 from ..data.voc import BoxedImages, Target
@@ -79,7 +80,7 @@ def detector(encoder: Encoder, classes: int, options: DetectorOptions) -> Faster
     The encoder's `image_size` does not enter.
 
     Args:
-        encoder: f of colour images; its backbone a timm ResNet, a -cifar one, or conv-small.
+        encoder: f, its backbone a timm ResNet, a -cifar one, or conv-small; one of grey images sees colours in grey.
         classes: How many, without the background.
         options: See `DetectorOptions`.
 
@@ -92,8 +93,8 @@ def detector(encoder: Encoder, classes: int, options: DetectorOptions) -> Faster
     o = options
     backbone: Any = deepcopy(encoder.backbone)
     name, colours, width = encoder.config["backbone"], encoder.config["in_channels"], encoder.num_features
-    if colours != 3:
-        raise OptionError(f"the encoder takes {colours} channel(s); a detector takes encoders of colour images")
+    if colours not in (1, 3):
+        raise OptionError(f"the encoder takes {colours} channels; a detector takes encoders of colour or grey images")
     if name == "conv-small":
         stem, *stages = backbone[:3], backbone[3:-2]
         channels, head, head_width = width, TwoMLPHead(width * o.roi_size**2, 2 * width), 2 * width
@@ -104,14 +105,14 @@ def detector(encoder: Encoder, classes: int, options: DetectorOptions) -> Faster
         head = nn.Sequential(backbone.layer4, nn.BatchNorm2d(width), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     else:
         raise OptionError(f"backbone {name!r} cannot be made a detector; take an encoder of a ResNet or conv-small")
-    features: Any = nn.Sequential(stem, *stages)
+    features: Any = nn.Sequential(*([Grayscale()] if colours == 1 else []), stem, *stages)
     features.out_channels = channels
     model = FasterRCNN(
         features,
         min_size=(*range(o.smallest_size or o.image_size, o.image_size, 32), o.image_size),
         max_size=o.max_size or 4 * o.image_size,
-        image_mean=encoder.mean.flatten().tolist(),
-        image_std=encoder.std.flatten().tolist(),
+        image_mean=encoder.mean.expand(3, 1, 1).flatten().tolist(),
+        image_std=encoder.std.expand(3, 1, 1).flatten().tolist(),
         rpn_anchor_generator=AnchorGenerator((tuple(round(side * o.image_size) for side in ANCHORS),), ((0.5, 1.0, 2.0),)),
         rpn_post_nms_top_n_train=o.proposals,
         rpn_post_nms_top_n_test=o.proposals,

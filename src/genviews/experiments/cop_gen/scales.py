@@ -21,8 +21,8 @@ SMALL = Scale(
     generator="fashion-stylegan2",
     seeds=3,
     pairs=10_000,
-    encoder=PretrainOptions(steps=200, batch_size=256, augmentation="simclr"),
-    navigator=NavigatorOptions(augmentation="simclr"),
+    encoder=PretrainOptions(steps=200, batch_size=128, augmentation="simclr"),
+    navigator=NavigatorOptions(augmentation="simclr", steps=500, batch_size=64, judge_steps=100),
     steering=SteeringOptions(),
 )
 """Fashion-MNIST at 32 px, the StyleGAN2 that comes with the package, a three-layer convolutional encoder."""
