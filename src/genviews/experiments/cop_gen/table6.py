@@ -5,7 +5,7 @@ from dataclasses import replace
 from ... import devices
 from ...data import voc
 from ...evaluation import detection, finetune, predict
-from ...training import FinetuneOptions, train_detector
+from ...training import DetectorOptions, FinetuneOptions, train_detector
 from ..cache import Cache
 from ..table import Table
 from .scales import PAPER, SMALL, SMOKE
