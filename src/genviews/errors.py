@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from inspect import Parameter, signature
+from numbers import Real
 from typing import Any
 
 
@@ -38,13 +39,13 @@ class NonFiniteError(GenviewsError, ArithmeticError):
 
 
 def require_positive(**values: float | None) -> None:
-    """Refuses options that are given and not above zero.
+    """Refuses options that are given and no numbers above zero.
 
     Raises:
         OptionError: Names the first.
     """
     for name, value in values.items():
-        if value is not None and not value > 0:
+        if value is not None and not (isinstance(value, Real) and value > 0):
             raise OptionError(f"{name} is {value}; it must be positive")
 
 

@@ -128,7 +128,7 @@ def test_what_cannot_be_parsed(line: str, message: str, refused) -> None:
         ("pretrain generated", "no generator is named; pass --generator"),
         ("evaluate linear nope digits", r"nope/model\.json is missing"),
         ("evaluate knn encoder nope", "data 'nope' is neither"),
-        ("evaluate knn encoder rgb.npz", r"takes images \(B, 1, H, W\), got \(8, 3, 4, 4\)"),
+        ("evaluate knn encoder rgba.npz", r"takes images \(B, 1, H, W\), got \(8, 4, 4, 4\)"),
         ("evaluate knn encoder digits --k 0", "k is 0"),
         ("evaluate linear encoder digits --labels_per_class 1000", "1000 labels a class were asked for"),
         ("report nope", r"nope/results\.json is missing; give the folder of a run"),
@@ -139,13 +139,24 @@ def test_what_cannot_be_done(line: str, message: str, refused) -> None:
     Path("file").touch()
     if " encoder " in line:
         save(Encoder(in_channels=1), Path("encoder"))
-        np.savez("rgb.npz", images=np.zeros((10, 4, 4, 3), np.uint8), labels=np.arange(10) % 2)
+        np.savez("rgba.npz", images=np.zeros((10, 4, 4, 4), np.uint8), labels=np.arange(10) % 2)
     assert re.search(message, refused(line))
+
+
+REQUIRED = {
+    "navigator train": "digits-flow",
+    "pretrain": "digits",
+    "evaluate detection": "encoder cells",
+    "evaluate finetune": "encoder digits",
+    "evaluate transfer": "encoder [digits]",
+    "latents steer": "digits-flow",
+    "latents search-std": "digits-flow digits",
+}
 
 
 @pytest.mark.parametrize("name", sorted(RUNS))
 def test_a_folder_of_another_run_is_left_alone(name: str, refused) -> None:
-    first = {"navigator train": "digits-flow", "generator train": "", "pretrain": "digits", "quickstart": ""}[name]
+    first = REQUIRED.get(name, "")
     Path("run").mkdir()
     Path("run/metrics.csv").write_text("step\n")
     assert "run holds metrics.csv but no run" in refused(f"{name} {first} --out run")

@@ -10,13 +10,20 @@ from genviews import encoders
 from genviews.cli import main
 
 
-def test_a_run_has_results_a_picture_and_a_page_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    """A short run in `run`."""
     images = {name: [("cat", (5, 5, 30, 30), 0), ("dog", (21, 11, 60, 40), 0)] for name in "abcd"}
     write_voc(tmp_path / "pets", images, {"trainval": "a b c", "test": "d"})
     encoders.save(encoders.Encoder(width=4), tmp_path / "encoder")
+    options = ["--image_size", "80", "--steps", "2", "--batch_size", "2", "--proposals", "20", "--samples", "8"]
+    return ["evaluate", "detection", str(tmp_path / "encoder"), str(tmp_path / "pets"), "--out", str(tmp_path / "run"), *options]
+
+
+def test_a_run_has_results_a_picture_and_a_page_and_resumes(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "run"
-    command = ["evaluate", "detection", str(tmp_path / "encoder"), str(tmp_path / "pets"), "--out", str(out)]
-    command += ["--image_size", "80", "--steps", "2", "--batch_size", "2", "--proposals", "20", "--samples", "8"]
     assert main(command) == 0
     printed = capsys.readouterr().out
     results = json.loads((out / "results.json").read_text())
@@ -32,3 +39,11 @@ def test_a_run_has_results_a_picture_and_a_page_and_resumes(tmp_path: Path, caps
     assert main([*command, "--resume"]) == 0
     again = json.loads((out / "results.json").read_text())
     assert again["mean"] == results["mean"] and (out / "images" / "detections.png").exists()
+
+
+def test_from_scratch_two_runs_start_from_the_same_random_weights(command: list[str], tmp_path: Path) -> None:
+    runs = {}
+    for name, options in {"first": ["--scratch", "true"], "again": ["--scratch", "true"], "pretrained": []}.items():
+        assert main([*command, "--out", str(tmp_path / name), "--steps", "1", "--freeze", "all", *options]) == 0
+        runs[name] = (tmp_path / name / "model.safetensors").read_bytes()
+    assert runs["first"] == runs["again"] != runs["pretrained"]

@@ -183,3 +183,9 @@ def test_an_unknown_name_is_refused(name: str, tmp_path: Path, monkeypatch: pyte
         OptionError, match=f"data '{name}' is neither digits, mnist, .* nor an npz file, image folder or zip archive of one that"
     ):
         load(name)
+
+
+@pytest.mark.parametrize("size", [0, -3])
+def test_an_impossible_size_is_refused(size: int) -> None:
+    with pytest.raises(OptionError, match=f"image_size is {size}; it must be positive"):
+        load("digits", size)

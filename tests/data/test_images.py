@@ -86,7 +86,7 @@ def test_truncated_files_are_found_and_named(name: str, tmp_path: Path) -> None:
     for kept in (0, 2, 40, good.stat().st_size // 2):
         bad.write_bytes(good.read_bytes()[:kept])
         assert find_unreadable([good, bad, good]) == [bad]
-        with pytest.raises(DataError, match=f"bad-{name} cannot be read as an image .*; remove it or pass on_bad_file=skip"):
+        with pytest.raises(DataError, match=f"bad-{name} cannot be read as an image .*; restore or remove it"):
             read_image(bad, (3, 64, 64))
 
 

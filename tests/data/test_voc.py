@@ -59,10 +59,10 @@ def test_07_and_12_are_joined(above: str, tmp_path: Path) -> None:
 
 
 def test_an_archive_is_read(tmp_path: Path) -> None:
-    write_voc(tmp_path / "x", {"a": [CAT], "b": [DOG]}, {"trainval": "a", "test": "b"})
+    write_voc(tmp_path / "x", {"a": [CAT], "b": [DOG, CAT]}, {"trainval": "a", "test": "b"})
     archive = shutil.make_archive(str(tmp_path / "cells"), "zip", tmp_path / "x")
     train, test = voc(archive, tmp_path / "cache")
-    assert [train.targets[0]["labels"].tolist(), test.targets[0]["labels"].tolist()] == [[1], [2]]
+    assert [train.targets[0]["labels"].tolist(), test.targets[0]["labels"].tolist()] == [[1], [2, 1]]
     assert train[torch.tensor([0])][0][0].shape == (3, 40, 60)
 
 
@@ -105,6 +105,8 @@ def broken(folder: Path, what: str) -> None:
             image.write_text("x")
         case "no box":
             xml.write_text(annotation([]))
+        case "difficult":
+            (folder / "Annotations" / "b.xml").write_text(annotation([DOG]))
         case "no folder":
             shutil.rmtree(folder / "JPEGImages")
 
@@ -120,6 +122,7 @@ def broken(folder: Path, what: str) -> None:
         ("no image", "holds no image a; restore it"),
         ("no picture", "a.png cannot be read as an image"),
         ("no box", "holds no box to train on"),
+        ("difficult", "holds no box to test on but difficult ones"),
         ("no folder", "lacks JPEGImages or Annotations"),
     ],
 )
@@ -133,6 +136,8 @@ def test_what_cannot_be_read_is_named(what: str, named: str, tmp_path: Path) -> 
 def test_nothing_to_read(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no folder and no zip archive"):
         voc(tmp_path / "missing.zip")
+    with pytest.raises(DataError, match="lacks JPEGImages or Annotations"):
+        voc(tmp_path)
     with pytest.raises(DataError, match="holds 1 annotation"):
         voc(write_voc(tmp_path, {"a": [CAT]}))
 

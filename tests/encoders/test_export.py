@@ -80,3 +80,5 @@ def test_what_has_no_such_names_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     export(Encoder("conv-small"), tmp_path / "a.pth", "timm")
     assert "0.weight" in torch.load(tmp_path / "a.pth")
+    with pytest.raises(IsADirectoryError):
+        export(Encoder("conv-small"), tmp_path, "timm")

@@ -40,7 +40,9 @@ def measure(spec: float, scale: Tiny, seed: int, cache: Cache) -> Mapping[str, f
 
 def table(*values: float) -> Table:
     rows = tuple(Row(f"row{value}", f"value {value}", value, {"linear": 100 * value}) for value in values)
-    return Table("Values", "A paper, Table 1", lambda scale: {"linear": "linear"}, rows, {"tiny": Tiny()}, measure, ("A note.",))
+    return Table(
+        "Values", "A paper, Table 1", lambda scale: {"linear": "linear"}, rows, {"tiny": Tiny()}, measure, notes=("A note.",)
+    )
 
 
 def run(out: Path, *values: float, scale: Tiny | None = None) -> Run:
@@ -128,8 +130,29 @@ def test_settings_reach_into_the_scale() -> None:
     scale = changed(smoke, {"seeds": 7, "encoder.steps": 3, "encoder.objective.temperature": 1})
     assert (scale.seeds, scale.encoder.steps, scale.encoder.objective) == (7, 3, {"temperature": 1})
     assert (scale.encoder.batch_size, smoke.encoder.steps) == (32, 2)
-    with pytest.raises(OptionError, match="PretrainOptions has no option 'step'"):
-        changed(scale, {"encoder.step": 3})
+    assert changed(smoke, {"encoder": {"steps": 3}, "transfer": ["digits"]}).encoder == replace(smoke.encoder, steps=3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"encoder.step": 3}, "PretrainOptions has no option 'step'"),
+        ({"encoder.steps": "abc"}, "steps cannot be 'abc'"),
+        ({"encoder": 3}, "PretrainOptions cannot be 3; change its options by their names"),
+        ({"generator.options.steps": 3}, "'digits-flow' has no option 'options.steps'"),
+        ({"transfer": "digits"}, "transfer cannot be 'digits'"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        changed(TABLES["cop-gen/table1"].scales["smoke"], changes)
+
+
+def test_a_table_takes_seeds_and_devices(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="seeds is 0"):
+        reproduce(run(tmp_path, 0.2, scale=Tiny(seeds=0)))
+    with pytest.raises(OptionError, match="devices is 0"):
+        reproduce(run(tmp_path, 0.2), 0)
 
 
 def test_unknown_tables_and_scales_are_refused() -> None:

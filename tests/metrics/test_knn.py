@@ -8,6 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from genviews.errors import DataError, OptionError
 from genviews.metrics import knn
+from genviews.metrics.knn import nearest
 
 CENTRES = torch.randn(8, 6, generator=torch.Generator().manual_seed(99))
 LABELS = torch.arange(160) % 8
@@ -58,9 +59,13 @@ def test_length_of_the_features_does_not_matter() -> None:
     assert knn((TRAIN[0] * lengths, LABELS), (TEST[0] * lengths.flip(0), LABELS)) == knn(TRAIN, TEST)
 
 
-@pytest.mark.parametrize("chunk", [1, 160 * 7, 10**9])
-def test_chunks_do_not_change_the_result(chunk: int) -> None:
-    assert knn(TRAIN, TEST, chunk=chunk) == knn(TRAIN, TEST)
+@pytest.mark.parametrize("chunk", [(1, 1), (7, 50), (10**9, 3), (1024, 4096)])
+def test_neighbours_found_in_chunks_are_those_of_all_similarities(chunk: tuple[int, int]) -> None:
+    keys, queries = (samples / samples.norm(dim=1, keepdim=True) for samples, _ in (TRAIN, TEST))
+    expected = (queries @ keys.T).sort(1, descending=True)
+    similarity, neighbours = nearest(TRAIN[0], TEST[0], 20, chunk)
+    torch.testing.assert_close(similarity, expected.values[:, :20])
+    assert neighbours.equal(expected.indices[:, :20])
 
 
 def test_impossible_options_are_refused() -> None:

@@ -34,7 +34,7 @@ def test_objective_and_gradient_are_those_of_autograd() -> None:
 @pytest.mark.parametrize("l2", [1.0, 1e-3])
 def test_optimum_is_scikit_learns(n: int, d: int, classes: int, l2: float) -> None:
     features, labels = problem(n, d, classes)
-    (weights,) = logistic_path(features, labels, [l2], tolerance=1e-9)
+    (weights,) = logistic_path(features, labels, [l2], tolerance=1e-15)
     peer = LogisticRegression(C=(2 if classes == 2 else 1) / (n * l2), tol=1e-10, max_iter=10_000).fit(features, labels)
     expected = torch.tensor(peer.coef_), torch.tensor(peer.intercept_)
     if classes == 2:  # it fits one row of weights, the difference of ours
@@ -55,7 +55,7 @@ def test_float32_at_the_default_tolerance_gives_scikit_learns_probabilities() ->
 def test_each_penalty_of_a_path_is_optimal() -> None:
     features, labels = problem(200, 10, 4)
     l2s = [10.0, 1e-1, 1e-3]
-    for l2, weights in zip(l2s, logistic_path(features, labels, l2s, tolerance=1e-7), strict=True):
+    for l2, weights in zip(l2s, logistic_path(features, labels, l2s, tolerance=1e-13), strict=True):
         at = weights.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(logistic_loss(at, features, labels, l2), at)
         assert gradient.abs().max() < 1e-6
@@ -65,8 +65,8 @@ def test_shifting_and_rotating_the_features_leaves_the_probabilities() -> None:
     features, labels = problem(100, 5, 3)
     rotation = torch.linalg.qr(torch.randn(5, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))).Q
     moved = (features + 3) @ rotation
-    (weights,) = logistic_path(features, labels, [0.01], tolerance=1e-9)
-    (moved_weights,) = logistic_path(moved, labels, [0.01], tolerance=1e-9)
+    (weights,) = logistic_path(features, labels, [0.01], tolerance=1e-15)
+    (moved_weights,) = logistic_path(moved, labels, [0.01], tolerance=1e-15)
     scores = torch.addmm(weights[:, -1], features, weights[:, :-1].T)
     moved_scores = torch.addmm(moved_weights[:, -1], moved, moved_weights[:, :-1].T)
     torch.testing.assert_close(scores.softmax(1), moved_scores.softmax(1), rtol=0, atol=1e-5)
@@ -75,14 +75,14 @@ def test_shifting_and_rotating_the_features_leaves_the_probabilities() -> None:
 def test_the_preconditioner_saves_iterations_on_ill_conditioned_features() -> None:
     features, labels = problem(400, 30, 5)
     features = features * torch.logspace(0, 3, 30)
-    (weights,) = logistic_path(features, labels, [1e-6], tolerance=1e-5, max_iterations=60)
+    (weights,) = logistic_path(features, labels, [1e-6], tolerance=1e-3, max_iterations=60)
     objective = LogisticObjective(features, labels, 1e-6)
     assert objective.gradient(objective.at(weights, objective.scores(weights))).abs().max() <= 1e-5
 
 
 def test_stopping_short_of_the_optimum_is_told() -> None:
     features, labels = problem(200, 10, 4)
-    with pytest.warns(UserWarning, match=r"l2=0\.001 stopped after 2 iterations"):
+    with pytest.warns(UserWarning, match=r"l2=0\.001 stopped after 2 iterations.* promised to lower it by 0\.\d+ of itself"):
         list(logistic_path(features, labels, [1e-3], max_iterations=2))
     with warnings.catch_warnings(action="error"):
         list(logistic_path(features, labels, [1e-3]))

@@ -134,6 +134,8 @@ def test_a_sheet_has_a_row_a_condition(count: int, rows: int) -> None:
         ("biggan_deep", {"architecture": {"wings": 2}}, "BigGANDeep has no option 'wings'"),
         ("biggan", {"architecture": {"num_classes": 2}}, "multiple values for keyword argument 'num_classes'"),
         ("biggan", {"architecture": {"channels": (8,) * 4}}, r"makes images \(3, 32, 32\); the data are \(3, 8, 8\)"),
+        ("biggan", {"discriminator": {"width": 0}}, "a ProjectionDiscriminator cannot be built of {'width': 0}"),
+        ("biggan", {"every": 0}, "every is 0; it must be positive"),
         ("biggan", {"gan": InfoGANOptions(codes=2)}, "BigGAN is conditional, an InfoGAN is not"),
     ],
 )

@@ -2,8 +2,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from reference.voc_folders import write_voc
 
 from genviews import encoders
@@ -125,13 +127,43 @@ def test_what_makes_no_detector_is_refused(tmp_path: Path) -> None:
         replace(TINY, image_size=96, smallest_size=64)
     with pytest.raises(OptionError, match="lr is 0"):
         replace(TINY, lr=0)
+    with pytest.raises(OptionError, match=r"warmup is 0 and weight_decay -0\.1; neither may be negative"):
+        replace(TINY, weight_decay=-0.1)
+    with pytest.raises(OptionError, match="freeze is 'half'; choose none, stem or all"):
+        replace(TINY, freeze="half")
     encoders.save(Encoder(), tmp_path)
     with pytest.raises(CheckpointError, match="holds no detector"):
         load_detector(tmp_path)
 
 
+def painted(folder: Path) -> tuple[BoxedImages, BoxedImages]:
+    """Noise with a red cat and a blue dog at places of their own: eight images to learn, four to find them in."""
+    places = np.random.default_rng(0).integers(1, 20, (12, 4)).tolist()
+    images = {
+        f"{i:02}": [("cat", (x, y, x + 14, y + 18), 0), ("dog", (u + 22, v, u + 40, v + 14), 0)]
+        for i, (x, y, u, v) in enumerate(places)
+    }
+    names = list(images)
+    write_voc(folder, images, {"trainval": " ".join(names[:8]), "test": " ".join(names[8:])})
+    for name, boxes in images.items():
+        path = folder / "JPEGImages" / f"{name}.png"
+        pixels = np.array(Image.open(path))
+        for kind, (x0, y0, x1, y1), _ in boxes:
+            pixels[y0 - 1 : y1, x0 - 1 : x1] = (255, 0, 0) if kind == "cat" else (0, 0, 255)
+        Image.fromarray(pixels).save(path)
+    return voc(folder)
+
+
+def test_it_finds_in_other_images_what_it_learned(tmp_path: Path) -> None:
+    train, test = painted(tmp_path)
+    torch.manual_seed(0)
+    options = DetectorOptions(image_size=80, roi_size=4, proposals=50, samples=64, steps=100, batch_size=2, warmup=10)
+    model = train_detector(Encoder(width=16), train, options, **CPU)
+    assert detection(predict(model, test), test).mean.ap50 > 0.7
+
+
 @pytest.mark.timeout(900)
-def test_eight_images_are_learned_by_heart(shared: Path, tmp_path: Path) -> None:
+def test_eight_real_images_are_learned_by_heart(shared: Path, tmp_path: Path) -> None:
     with pytest.warns(match="no area"):
         train, _ = voc(shared / "data" / "bccd_voc.zip", tmp_path)
     eight = BoxedImages(train.paths[:8], train.targets[:8], train.class_names)

@@ -145,6 +145,8 @@ def test_a_damaged_checkpoint_and_impossible_options_are_refused(tmp_path: Path)
         run(precision="foo")
     with pytest.raises(OptionError, match="log_every is 0; it must be positive"):
         fit(Mean(), VIEWS, steps=1, batch_size=8, log_every=0)
+    with pytest.raises(OptionError, match="workers is -1; it must be 0"):
+        fit(Mean(), VIEWS, steps=1, batch_size=8, workers=-1)
 
 
 def test_the_history_has_a_row_every_few_steps_and_at_the_last(tmp_path: Path) -> None:

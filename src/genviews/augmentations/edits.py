@@ -53,7 +53,8 @@ def edit(images: Tensor, alphas: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     half = images.new_tensor([width / 2, height / 2])
     x, y = (torch.arange(side, device=images.device) + 0.5 - side / 2 for side in (width, height))
     targets = torch.cartesian_prod(y, x).flip(1)
-    sources = F.pad(targets, (0, 1), value=1) @ torch.linalg.inv(_homography(amount, width, height)).mT
+    with torch.autocast(images.device.type, enabled=False):  # half precision would be a pixel off
+        sources = F.pad(targets, (0, 1), value=1) @ torch.linalg.inv(_homography(amount, width, height)).mT
     grid = (sources[..., :2] / sources[..., 2:] / half).view(count, height, width, 2)
     inside = (grid.abs() <= 1).all(3) & (sources[..., 2] > 0).view(count, height, width)
     moved = F.grid_sample(images + offsets[:, :, None, None], grid, padding_mode="border", align_corners=False)

@@ -20,7 +20,7 @@ VERBS = {
     "views": "render | export: pairs of images to disk",
     "pretrain": "an encoder from real images, rendered pairs, or pairs rendered on the fly",
     "encoder": "export: an encoder's weights for torchvision, timm or detectron2",
-    "evaluate": "linear | knn | finetune | transfer | generation: what an encoder is worth, FID and more of a generator",
+    "evaluate": "linear | knn | finetune | transfer | detection | generation: an encoder's worth, FID and more of a generator",
     "reproduce": "a table of a paper, at the scale you choose",
     "report": "the page of a run folder, again",
 }

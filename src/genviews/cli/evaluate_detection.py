@@ -6,6 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from .. import devices, encoders, evaluation, runs
 from ..checkpoints import write_text
 from ..data import voc
@@ -48,7 +50,7 @@ def detection(
     train, test = voc(data)
     settings = DetectorOptions(**options)
     model = train_detector(
-        Encoder(**found.config) if scratch else found,
+        _untrained(found, settings.seed) if scratch else found,
         train,
         settings,
         out,
@@ -78,6 +80,13 @@ def detection(
     for name, score in {"mean": result.mean, **result.classes}.items():
         print(f"{name:<16}AP {score.ap:.1%}, AP50 {score.ap50:.1%}, AP75 {score.ap75:.1%}")
     print(f"{result.boxes:,} boxes in {result.images:,} test images", write_report(out), out, sep="\n")
+
+
+def _untrained(encoder: Encoder, seed: int) -> Encoder:
+    """Its like, with random weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Encoder(**encoder.config)
 
 
 COMMAND = detection

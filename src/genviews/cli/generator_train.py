@@ -68,7 +68,7 @@ def train(
 
     Args:
         family: Of generators.
-        data: "digits", "mnist", "fashion-mnist", "cifar10", "cifar100", an npz file or an image folder; the training part.
+        data: A data set by name or path; the training part.
         out: Run folder; `genviews generator info` and every other verb take it. It has report.html and images/samples-STEP.png.
         resume: Go on with the run in `out`.
         image_size: Side in pixels; the data's own if not given.

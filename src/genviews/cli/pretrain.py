@@ -15,6 +15,8 @@ from ..views import CopGenFolder, GeneratedViews, RealViews, RenderedViews, Stor
 def source(views: str, generator: str | None, transform: str | None, pairs: int, seed: int, on_bad_file: BadFile) -> Views:
     """What `views` names: a store, a folder in COP-Gen's layout, "generated", or a data set."""
     path = Path(views)
+    if transform and views != "generated":
+        raise OptionError(f"transform moves the latents of 'generated' views; {views} has its pairs already")
     if views == "generated":
         if generator is None:
             raise OptionError("views are 'generated' but no generator is named; pass --generator")

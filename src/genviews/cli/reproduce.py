@@ -2,12 +2,15 @@
 
 import shlex
 import sys
+from argparse import ArgumentError
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-from ..errors import require_options
+from jsonargparse import ArgumentParser
+
+from ..errors import OptionError, require_options
 from ..reports.table import as_text
 
 
@@ -23,8 +26,9 @@ def reproduce(
 ) -> None:
     """Runs a table of a paper: our mean and std over seeds beside the paper's numbers, and whether its ordering appears.
 
-    Cells that are measured already, for this or another table, are not measured again: the same command goes on after a kill.
-    Processes that share `out` share the cells: under SLURM, `srun --ntasks 8 --gpus-per-task 1 genviews reproduce ...` does.
+    What is measured already is not measured again, nor trained again what another table trained: the same command goes on after
+    a kill; take another `out` where a file has changed under its name. Processes that share `out` share the cells: under SLURM,
+    `srun --ntasks 8 --gpus-per-task 1 genviews reproduce ...` does.
 
     Examples:
       genviews reproduce cop-gen/table1
@@ -59,15 +63,33 @@ def changed(settings: Any, changes: Mapping[str, Any]) -> Any:
     """A dataclass with other values; "encoder.steps" is one within its field `encoder`, a dataclass or a dict.
 
     Raises:
-        OptionError: If there is no such field.
+        OptionError: If there is no such field, or the value is none of its type.
     """
+    if not isinstance(changes, Mapping):
+        raise OptionError(f"{type(settings).__name__} cannot be {changes!r}; change its options by their names")
+    if isinstance(settings, Mapping):
+        return {**settings, **changes}
     for name, value in changes.items():
         head, _, rest = name.partition(".")
-        if isinstance(settings, Mapping):
-            return {**settings, **changes}
+        if not is_dataclass(settings) or isinstance(settings, type):
+            raise OptionError(f"{settings!r} has no option {name!r}; leave it out")
         require_options(type(settings), [head])
-        settings = replace(settings, **{head: changed(getattr(settings, head), {rest: value}) if rest else value})
+        kind = get_type_hints(type(settings))[head]
+        if rest or is_dataclass(kind):
+            value = changed(getattr(settings, head), {rest: value} if rest else value)
+        else:
+            value = _typed(head, kind, value)
+        settings = replace(settings, **{head: value})
     return settings
+
+
+def _typed(name: str, kind: Any, value: Any) -> Any:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument(f"--{name}", type=kind)
+    try:
+        return parser.instantiate_classes(parser.parse_object({name: value}))[name]
+    except ArgumentError as error:
+        raise OptionError(f"{name} cannot be {value!r}: {error}") from None
 
 
 COMMAND = reproduce

@@ -177,7 +177,7 @@ def decode(path: Path) -> Image.Image:
         with Image.open(path) as image:
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as an image ({error}); remove it or pass on_bad_file=skip") from None
+        raise DataError(f"{path} cannot be read as an image ({error}); restore or remove it") from None
     if image.mode.startswith("I;16"):  # which Pillow would clip
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return image

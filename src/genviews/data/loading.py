@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import DataError, OptionError
+from ..errors import DataError, OptionError, require_positive
 from . import torchvision_sets
 from .archives import unpack
 from .images import EXTENSIONS, ArrayImages, FileImages, Splits, decode, find_unreadable
@@ -174,9 +174,10 @@ def load(
         Splits of batch-indexed uint8 images with labels.
 
     Raises:
-        OptionError: If the name is none of these.
+        OptionError: If the name is none of these, or the size not positive.
         DataError: If the data cannot be read.
     """
+    require_positive(image_size=image_size)
     path, root = Path(name).expanduser(), Path(root).expanduser()
     if str(name) == "digits":
         splits = digits()

@@ -125,10 +125,10 @@ SETS = {
     "dtd": Layout("dtd/dtd", _dtd, "torchvision.datasets.DTD"),
     "birdsnap": Layout("birdsnap", _birdsnap, "folders train/CLASS and test/CLASS of images"),
 }
-"""The parts are those of Kornblith et al. (2019, table 1): the authors' own
-train, validation and test, the variants of Aircraft, split 1 of DTD and SUN397; of Caltech-101 30 images a class, drawn once with
-seed 0, are for training and the rest, background images among them as a 102nd class, for the test. SUN397's lists lie in its
-folder; where train and validation come as one (Pets) or there is no validation part, protocols hold one out themselves."""
+"""The parts are those of Kornblith et al. (2019, table 1): the authors' own train, validation and test, the variants of Aircraft,
+split 1 of DTD and SUN397; of Caltech-101 30 images a class, drawn once with seed 0, are for training and the rest, background
+images among them as a 102nd class, for the test. SUN397's lists lie in its folder; where train and validation come as one (Pets)
+or there is no validation part, protocols hold one out themselves."""
 
 
 def load(name: str, root: Path, image_size: int) -> Splits[FileImages]:

@@ -68,7 +68,7 @@ def voc(path: Path | str, root: Path | str = "~/.cache/genviews") -> tuple[Boxed
 
     Raises:
         DataError: If the folder is not so laid out, an XML file is broken, an image is missing or cannot be read, or there is no
-            box to train or to test on.
+            box, but difficult ones, to train or to test on.
     """
     path = Path(path).expanduser()
     folder = unpack(path, Path(root).expanduser()) if path.suffix == ".zip" and path.is_file() else path
@@ -76,15 +76,15 @@ def voc(path: Path | str, root: Path | str = "~/.cache/genviews") -> tuple[Boxed
         raise DataError(f"{path} is no folder and no zip archive; give Pascal VOC's, of JPEGImages and Annotations")
     base = folder / "VOCdevkit" if (folder / "VOCdevkit").is_dir() else folder
     first, *more = [base / year for year in ("VOC2007", "VOC2012") if (base / year).is_dir()] or [base]
+    images = {year: _images(year) for year in (first, *more)}
     train, test = _split(first)
     train += [xml for year in more for xml in _listed(year, "trainval")]
-    images = {year: _images(year) for year in (first, *more)}
     parts = [[_read(xml, images[xml.parents[1]]) for xml in part] for part in (train, test)]
     class_names = tuple(sorted({name for part in parts for annotation in part for name in annotation.names}))
     train_targets, test_targets = _targets(path, parts, class_names)
     for part, targets in (("train on", train_targets), ("test on", test_targets)):
-        if not any(len(target["boxes"]) for target in targets):
-            raise DataError(f"{path} holds no box to {part}; check its annotations")
+        if all(target["difficult"].all() for target in targets):
+            raise DataError(f"{path} holds no box to {part} but difficult ones; check its annotations")
     train_paths, test_paths = ([annotation.image for annotation in part] for part in parts)
     return BoxedImages(train_paths, train_targets, class_names), BoxedImages(test_paths, test_targets, class_names)
 

@@ -43,7 +43,8 @@ def export(encoder: Encoder, path: Path, layout: Layout = "torchvision") -> None
     if layout == "detectron2" and path.suffix != ".pth":
         raise OptionError(f"{path} would not be read by detectron2; name a .pth file")
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(_detectron2(weights) if layout == "detectron2" else weights, path)
+    with path.open("wb") as file:  # whose errors are OSErrors, as torch.save's of a path are not
+        torch.save(_detectron2(weights) if layout == "detectron2" else weights, file)
 
 
 def _detectron2(weights: dict[str, Tensor]) -> dict[str, Any]:

@@ -51,7 +51,8 @@ def detection(predictions: list[Target], data: BoxedImages) -> Detections:
     """Average precision as COCO computes it (Lin et al. 2014), by torchmetrics and pycocotools.
 
     Pascal VOC's AP50 of 2007 is interpolated at 11 points instead of 101 and differs by a point or so. Difficult boxes neither
-    need to be found nor count against what is found there, as Pascal VOC has it.
+    need to be found nor count against what is found there, as Pascal VOC has it; there is, as of COCO's crowds, where they cover
+    at least the threshold's share of what was found.
 
     Args:
         predictions: Of each image, by `predict`.

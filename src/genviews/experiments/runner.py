@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from .. import runs
 from ..checkpoints import read_json, write_text
-from ..errors import GenviewsError, OptionError, RunError
+from ..errors import GenviewsError, OptionError, RunError, require_positive
 from ..reports import write_report
 from ..reports.figures import save_grid
 from ..reports.table import as_csv, as_markdown
@@ -75,8 +75,10 @@ def reproduce(run: Run, devices: int = 1) -> dict[str, Any]:
         What results.json holds.
 
     Raises:
+        OptionError: If there are no seeds or no devices.
         RunError: If a process failed; what the others finished is kept.
     """
+    require_positive(seeds=run.scale.seeds, devices=devices)
     run.folder.mkdir(parents=True, exist_ok=True)
     (run.cache.root / "cells").mkdir(parents=True, exist_ok=True)
     if devices > 1:

@@ -83,7 +83,7 @@ class SNGANDiscriminator(Discriminator):
 
 
 class ProjectionDiscriminator(nn.Module):
-    """D(x, y) = psi(phi(x)) + <V(y), phi(x)> (Miyato and Koyama 2018, eq. 4): do the features fit the condition?
+    """D(x, y) = psi(phi(x)) + <V(y), phi(x)> (Miyato and Koyama 2018, section 3): do the features fit the condition?
 
     phi is SNGAN's residual network without its spectral normalisation, under which it learns slowly; the R1 penalty takes its
     place. psi and V are linear, V in one-hot classes or in an instance's features (Casanova et al. 2021).

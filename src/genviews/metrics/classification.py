@@ -181,7 +181,7 @@ def check_labelled(train: Labelled, test: Labelled, name: str = "test") -> None:
             )
         if labels.dtype != torch.int64 or labels.min() < 0:
             raise DataError(f"{part} holds {labels.dtype} labels from {labels.min()}; give int64 classes from 0")
-        if not features.isfinite().all():
+        if not features.sum().isfinite() and not features.isfinite().all():  # the sum alone is much faster
             row = int((~features.isfinite()).any(1).nonzero()[0])
             raise DataError(f"{part} features have a NaN or infinite value in row {row}; look at the encoder that made them")
     if train[0].shape[1] != test[0].shape[1]:

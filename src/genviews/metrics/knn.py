@@ -10,8 +10,14 @@ from ..errors import DataError, require_positive
 from .classification import Classification, Labelled, check_labelled, classify
 
 
-def nearest(keys: Tensor, queries: Tensor, k: int, chunk: int = 1 << 25) -> tuple[Tensor, Tensor]:
+def nearest(keys: Tensor, queries: Tensor, k: int, chunk: tuple[int, int] = (1024, 4096)) -> tuple[Tensor, Tensor]:
     """The k keys (N, D) of largest cosine similarity to each of the queries (M, D), the nearest first.
+
+    Args:
+        keys: float32 (N, D).
+        queries: float32 (M, D).
+        k: At most N.
+        chunk: Queries and keys compared at once; so few that their similarities stay in a CPU's cache.
 
     Returns:
         The similarities float32 (M, k) and the indices int64 (M, k).
@@ -24,11 +30,18 @@ def nearest(keys: Tensor, queries: Tensor, k: int, chunk: int = 1 << 25) -> tupl
     if k > len(keys):
         raise DataError(f"{k} neighbours were asked for among {len(keys)} samples; take a smaller k")
     keys, queries = F.normalize(keys, dim=1), F.normalize(queries, dim=1)
-    found = [(some @ keys.T).topk(k) for some in queries.split(max(1, chunk // len(keys)))]
-    return torch.cat([similarity for similarity, _ in found]), torch.cat([indices for _, indices in found])
+    rows, columns = chunk
+
+    def search(some: Tensor) -> tuple[Tensor, Tensor]:
+        best = [(some @ block.T).topk(min(k, len(block))) for block in keys.split(columns)]
+        similarity, places = torch.cat([values for values, _ in best], 1).topk(k)
+        return similarity, torch.cat([own + columns * block for block, (_, own) in enumerate(best)], 1).gather(1, places)
+
+    similarities, indices = zip(*map(search, queries.split(rows)), strict=True)
+    return torch.cat(similarities), torch.cat(indices)
 
 
-def knn(train: Labelled, test: Labelled, k: int = 5, temperature: float | None = None, chunk: int = 1 << 25) -> Classification:
+def knn(train: Labelled, test: Labelled, k: int = 5, temperature: float | None = None) -> Classification:
     """Classifies by the k nearest training samples in cosine similarity s.
 
     Without a temperature each neighbour has one vote, and a tie goes to the class whose voters have the larger sum of s. With
@@ -40,7 +53,6 @@ def knn(train: Labelled, test: Labelled, k: int = 5, temperature: float | None =
         test: Features float32 (M, D) and labels int64 (M,).
         k: Neighbours, at most N.
         temperature: Above 0, or None for the plain vote.
-        chunk: Similarities held at once, four bytes each.
 
     Returns:
         The test accuracy; its settings are `k` and `temperature`.
@@ -52,7 +64,7 @@ def knn(train: Labelled, test: Labelled, k: int = 5, temperature: float | None =
     check_labelled(train, test)
     (keys, key_labels), (queries, labels) = train, test
     require_positive(k=k, temperature=temperature)
-    similarity, neighbours = nearest(keys, queries, k, chunk)
+    similarity, neighbours = nearest(keys, queries, k)
     similarity = similarity.double()
     weight = 1 + (1 + similarity) / (2 * k + 2)  # one vote, and so little more that it decides ties alone
     if temperature is not None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 from torch.optim import Adam
 
@@ -130,7 +131,7 @@ class COPGen(Learner):
 
     def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor:
         seeds = batch[1]
-        z, condition = self.draw(seeds), draw_conditions(self.generator, seeds, paired=self.options.supervised)
+        z, condition = self.draw(seeds), self.conditions(seeds)
         moved = self.navigator(z)
         with torch.no_grad():
             anchors = self.generator(z, condition)
@@ -165,6 +166,12 @@ class COPGen(Learner):
     def draw(self, seeds: Tensor) -> Tensor:
         """The anchors' latents z ~ p(z), (B, D), of the seeds (B,)."""
         return self.generator.sample_latents(len(seeds), truncation=self.options.truncation, rng=seeds)
+
+    def conditions(self, seeds: Tensor) -> Tensor | None:
+        """Those of the samples (B,) of this device, (B,), in pairs within the global batch if they are the loss's classes."""
+        everyone = gather(seeds).unflatten(0, (-1, len(seeds))).T.flatten()
+        drawn = draw_conditions(self.generator, everyone, paired=self.options.supervised)
+        return None if drawn is None else drawn.view(len(seeds), -1)[:, self.global_rank]
 
     def stop(self, reason: str) -> None:
         self.reason = reason
@@ -284,8 +291,12 @@ def train_navigator(
     navigator.load_state_dict(kept)
     run = NavigatorRun(navigator.eval().requires_grad_(False), history.steps, best_step, module.reason or "all steps were done")
     if out:
-        np.savez(out / "evolution.npz", **monitor.evolution())
-        latents.save(navigator, out)
-        facts = {"steps": run.steps, "best_step": run.best_step, "reason": run.reason}
-        write_text(out / "run.json", json.dumps(facts, indent=1) + "\n")
+        rank_zero_only(_keep)(run, monitor, out)
     return run
+
+
+def _keep(run: NavigatorRun, monitor: ConsistencyMonitor, out: Path) -> None:
+    np.savez(out / "evolution.npz", **monitor.evolution())
+    latents.save(run.navigator, out)
+    facts = {"steps": run.steps, "best_step": run.best_step, "reason": run.reason}
+    write_text(out / "run.json", json.dumps(facts, indent=1) + "\n")

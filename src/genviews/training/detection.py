@@ -67,6 +67,10 @@ class DetectorOptions:
         )
         if (self.smallest_size or self.image_size) < 80:  # or torchvision misjudges the stride, by the padding to 32 pixels
             raise OptionError(f"a short side of {self.smallest_size or self.image_size} pixels is too small; take 80 or more")
+        if self.freeze not in ("none", "stem", "all"):
+            raise OptionError(f"freeze is {self.freeze!r}; choose none, stem or all")
+        if min(self.warmup, self.weight_decay) < 0:
+            raise OptionError(f"warmup is {self.warmup} and weight_decay {self.weight_decay}; neither may be negative")
         if self.smallest_size and self.smallest_size > self.image_size:
             raise OptionError(f"smallest_size is {self.smallest_size}; it must not be above the image_size of {self.image_size}")
 
@@ -88,7 +92,7 @@ def detector(encoder: Encoder, classes: int, options: DetectorOptions) -> Faster
         In training mode but for what is frozen. Takes lists of float32 images (3, H, W) in [0, 1].
 
     Raises:
-        OptionError: If the encoder has another backbone, or takes grey images.
+        OptionError: If the encoder has another backbone, or takes images of other than one or three channels.
     """
     o = options
     backbone: Any = deepcopy(encoder.backbone)

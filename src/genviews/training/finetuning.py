@@ -27,7 +27,7 @@ class FinetuneOptions:
     Attributes:
         steps: Optimiser steps.
         batch_size: Images a step, or all there are if fewer.
-        lr: Learning rates of the encoder to choose from, before a cosine to zero.
+        lr: Learning rates of the encoder to choose from, before a cosine to zero; [0.01] leaves no choice.
         weight_decay: L2 penalties to choose from.
         head: The head's learning rate, as a multiple of the encoder's.
         augmentation: T_x by name; "weak" for colour and "mnist" for grey images if None.

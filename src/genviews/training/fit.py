@@ -220,6 +220,8 @@ class Finite(Callback):
         self._check("loss", loss.detach(), trainer)
 
     def on_before_optimizer_step(self, trainer: L.Trainer, module: L.LightningModule, optimizer: torch.optim.Optimizer) -> None:
+        if getattr(trainer.precision_plugin, "scaler", None):  # of "16-mixed", which itself skips such a step and scales less
+            return
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if gradients:
             self._check("gradient", torch.stack(torch._foreach_norm(gradients)).sum(), trainer)
@@ -279,13 +281,16 @@ def fit(
         The logged history.
 
     Raises:
-        OptionError: If the batch is larger than the source or no multiple of the devices, or Lightning refuses an option.
+        OptionError: If the batch is larger than the source or no multiple of the devices, a number is not positive (`workers`:
+            negative), or Lightning refuses an option.
         NonFiniteError: If the loss or a gradient is NaN or infinite.
         RunError: If the last checkpoint cannot be read.
     """
     if not 0 < batch_size <= len(source):
         raise OptionError(f"batch_size is {batch_size}; with {len(source)} samples it must be between 1 and {len(source)}")
     require_positive(steps=steps, accumulate=accumulate, log_every=log_every, checkpoint_every=checkpoint_every)
+    if workers < 0:
+        raise OptionError(f"workers is {workers}; it must be 0, to load in this process, or more")
     if out:
         out.mkdir(parents=True, exist_ok=True)
     last = out / "checkpoints" / "last.ckpt" if out else None

@@ -14,7 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from .. import generators, runs
 from ..checkpoints import write_text
 from ..data import Images
-from ..errors import OptionError, require_options
+from ..errors import OptionError, require_options, require_positive
 from ..generators import DISCRIMINATORS, FAMILIES, VAE, Flow, Generator
 from ..views import ClassViews, InstanceViews, RealViews
 from .fit import fit
@@ -80,7 +80,7 @@ def _built(network: type, build: Callable[..., Any], views: RealViews, options: 
     conditions: Any = {} if views.conditions is None else {"conditions": views.conditions}
     try:
         return build(image_shape=views.image_shape, **conditions, **options)
-    except TypeError as error:
+    except (TypeError, ArithmeticError, RuntimeError) as error:
         raise OptionError(f"a {network.__name__} cannot be built of {dict(options)}: {error}") from None
 
 
@@ -129,10 +129,12 @@ def train_generator(
         **trainer: Further arguments of `fit`.
 
     Raises:
-        OptionError: If the family is not trained here, makes no images of this size, or has no such architecture.
+        OptionError: If the family is not trained here, makes no images of this size, or has no such architecture; or `every` is
+            not positive.
     """
     if resume and (out / "model.json").exists():
         return generators.load(out)
+    require_positive(every=every)
     options = options or DEFAULTS.get(family, GeneratorOptions())
     instances = instances or InstanceOptions()
     views = _views(family, images, instances, out / "instances", options.seed)

@@ -7,7 +7,7 @@ import torch
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
-from .. import encoders
+from .. import devices, encoders
 from ..data import Images, extract
 from ..errors import require_positive
 from ..metrics import nearest
@@ -37,7 +37,7 @@ class InstanceOptions:
 def instance_features(images: Images, encoder: Path | None, out: Path, seed: int = 0) -> Tensor:
     """The features float32 (N, F) of N images by an encoder, or by one that learns from them, without labels, in `out`."""
     found = encoders.features(encoder) if encoder else pretrain(RealViews(images), PretrainOptions(seed=seed), out, resume=True)
-    return extract(found, images)[0]
+    return extract(found, images, device=devices.best())[0]
 
 
 def spread(features: Tensor, count: int, seed: int = 0) -> Tensor:

@@ -183,7 +183,9 @@ def opened(scale: Scale, cache: Cache) -> tuple[Generator, Splits]:
 
 def rendered(spec: Spec, scale: Scale, generator: Generator, cache: Cache) -> tuple[Views, list[Any]]:
     """The pairs of a row, and what they are made of."""
-    transform = latent_transform(spec, scale, generator, cache).to(devices.best())
+    transform = latent_transform(spec, scale, generator, cache)
+    for part in (generator, transform):  # training leaves both on the CPU
+        part.to(devices.best())
     made_of = [describe(generator), describe(transform), scale.pairs, scale.truncation, scale.codec]
     with cache.folder("views", made_of) as folder:
         store = render(
@@ -197,8 +199,8 @@ def pairs(spec: Spec, scale: Scale, cache: Cache) -> Tensor | None:
     if spec.positives == "real":
         return None
     views, _ = rendered(spec, scale, opened(scale, cache)[0], cache)
-    first, second, _ = views(*views[torch.arange(SHOWN)])
-    return torch.cat([first, second], dim=3)
+    first, second, _ = views(*(part.to(devices.best()) for part in views[torch.arange(SHOWN)]))
+    return torch.cat([first, second], dim=3).cpu()
 
 
 def latent_transform(spec: Spec, scale: Scale, generator: Generator, cache: Cache) -> LatentTransform:
