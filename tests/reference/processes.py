@@ -7,10 +7,9 @@ from lightning.pytorch.callbacks import Callback
 from torch import nn
 
 from genviews.generators import MLPGAN
-from genviews.training import PretrainOptions, SimCLR
 from genviews.training.gans import GAN, GANOptions
 from genviews.training.generator_learner import GeneratorOptions
-from genviews.views import RealViews, Views
+from genviews.views import RealViews
 
 from .discriminators import TinyDiscriminator
 
@@ -31,12 +30,6 @@ class Plain(nn.Sequential):
 
     def __init__(self) -> None:
         super().__init__(nn.Flatten(), nn.Linear(256, 12), nn.ReLU())
-
-
-def plain_simclr(views: Views) -> SimCLR:
-    torch.manual_seed(0)
-    options = PretrainOptions(steps=4, batch_size=16)
-    return SimCLR(Plain(), views, options.augment(views.image_shape), options)  # type: ignore[arg-type]
 
 
 def tiny_gan(views: RealViews) -> GAN:

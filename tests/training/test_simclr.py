@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from reference.processes import Farewell, plain_simclr
 from torch import nn
 
 from genviews import augmentations, data, encoders, generators, latents, views
@@ -14,7 +13,7 @@ from genviews.errors import DataError
 from genviews.evaluation import knn, linear
 from genviews.losses import info_nce
 from genviews.randomness import derive
-from genviews.training import PretrainOptions, SimCLR, fit, pretrain
+from genviews.training import PretrainOptions, SimCLR, pretrain
 from genviews.training.schedule import warmup_cosine
 from genviews.views import GeneratedViews, RealViews, RenderedViews
 
@@ -113,14 +112,3 @@ def test_the_schedule_warms_up_and_falls_along_a_cosine() -> None:
     assert rates[:3] == [1.0, 2.0, 2.0]
     assert rates[7] == pytest.approx(2 * 0.75)
     assert rates[12] == pytest.approx(1.0)
-
-
-def test_two_processes_train_what_one_does() -> None:
-    """Without BatchNorm, whose statistics are a process's own, they end with the same weights."""
-    ends = []
-    for options in ({"devices": 1}, {"devices": 2, "strategy": "ddp_spawn", "callbacks": [Farewell()]}):
-        module = plain_simclr(RealViews(DIGITS.train))
-        fit(module, module.views, steps=4, batch_size=16, accelerator="cpu", **options)
-        ends.append(nn.utils.parameters_to_vector(module.parameters()))
-    assert not ends[0].equal(nn.utils.parameters_to_vector(plain_simclr(RealViews(DIGITS.train)).parameters()))
-    torch.testing.assert_close(ends[0], ends[1], rtol=1e-4, atol=1e-6)
