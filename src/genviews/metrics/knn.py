@@ -10,7 +10,7 @@ from ..errors import DataError, require_positive
 from .classification import Classification, Labelled, check_labelled, classify
 
 
-def nearest(keys: Tensor, queries: Tensor, k: int, chunk: tuple[int, int] = (1024, 4096)) -> tuple[Tensor, Tensor]:
+def nearest(keys: Tensor, queries: Tensor, k: int, chunk: tuple[int, int] = (2048, 2048)) -> tuple[Tensor, Tensor]:
     """The k keys (N, D) of largest cosine similarity to each of the queries (M, D), the nearest first.
 
     Args:

@@ -37,7 +37,7 @@ class FinetuneOptions:
 
     steps: int = 300
     batch_size: int = 64
-    lr: Sequence[float] = (0.01, 0.1)
+    lr: Sequence[float] = (0.03, 0.3)
     weight_decay: Sequence[float] = (0.0, 1e-3)
     head: float = 1.0
     augmentation: str | None = None

@@ -46,7 +46,7 @@ TABLE = Table(
         "smoke": replace(SMOKE, finetune=FinetuneOptions(steps=2, lr=(0.1,), weight_decay=(0.0,))),
         "small": replace(
             SMALL,
-            finetune=FinetuneOptions(steps=100, lr=(0.1,), weight_decay=(1e-3,)),
+            finetune=FinetuneOptions(steps=200, lr=(0.3,), weight_decay=(1e-3,), augmentation="weak"),
             detector=DetectorOptions(image_size=160, steps=150, samples=64, proposals=150),
         ),
         "paper": replace(
