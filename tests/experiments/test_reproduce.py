@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
 
 from genviews.cli.reproduce import changed
@@ -107,16 +108,26 @@ with FileLock(f"{{first}}.lock"):
 def test_two_devices_measure_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OMP_NUM_THREADS", "TQDM_DISABLE", "CUDA_VISIBLE_DEVICES"):
         monkeypatch.setenv(name, os.environ.get(name, ""))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))  # as each of two has: sums round by their number
     name, found = "cop-gen/table4", TABLES["cop-gen/table4"]
     scale = replace(found.scales["smoke"], seeds=1)
     alone, together = (
         reproduce(Run(name, found, "smoke", scale, tmp_path / str(devices)), devices)["cells"] for devices in (1, 2)
     )
+    torch.set_num_threads(threads)
     assert together == alone
 
 
 def test_a_task_of_a_slurm_job_trains_by_itself(tmp_path: Path) -> None:
-    slurm = {"SLURM_NTASKS": "2", "SLURM_PROCID": "1", "SLURM_LOCALID": "1", "SLURM_JOB_NAME": "job", "SLURM_JOB_ID": "1"}
+    slurm = {
+        "OMP_NUM_THREADS": "1",
+        "SLURM_NTASKS": "2",
+        "SLURM_PROCID": "1",
+        "SLURM_LOCALID": "1",
+        "SLURM_JOB_NAME": "job",
+        "SLURM_JOB_ID": "1",
+    }
     command = [sys.executable, "-c", MAIN, "reproduce", "cop-gen/table9", "--scale", "smoke", "--seeds", "1"]
     done = subprocess.run(
         [*command, "--out", str(tmp_path)], env=os.environ | slurm | {"SLURM_NODELIST": "here"}, capture_output=True, text=True

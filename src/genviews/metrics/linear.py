@@ -71,7 +71,7 @@ def linear_probe(
     settings: dict[str, float | str]
     if protocol == "lbfgs":
         l2 = _choose_l2(features, targets, held, seed)
-        weights = next(logistic_path(features, targets, [l2], tolerance=3e-3))
+        weights = next(logistic_path(features, targets, [l2], tolerance=1e-3))
         settings = {"protocol": protocol, "l2": l2}
     elif protocol == "sgd":
         weights = _sgd(features, targets, lr * batch_size / 256, epochs, batch_size, seed)
