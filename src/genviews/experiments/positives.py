@@ -184,7 +184,7 @@ def _transform(row: Row, generator: Generator, options: ComparisonOptions, out: 
     """The T_z of a row; a navigator is trained for each T_x that asks for one."""
     settings = options.navigator
     if row.augmentation:
-        settings = replace(settings, augmentation=row.augmentation, judge_augmentation=settings.augmentation)
+        settings = settings.under(row.augmentation)
     if row.positive == "none":
         return Identity()
     if row.positive == "gaussian":

@@ -56,6 +56,11 @@ class Run:
     def cells(self) -> list[tuple[Row, int]]:
         return [(row, seed) for seed in range(self.scale.seeds) for row in self.table.rows]
 
+    @property
+    def pending(self) -> list[tuple[Row, int]]:
+        """The cells that are not measured yet."""
+        return [cell for cell in self.cells if not self.path(*cell).exists()]
+
     def path(self, row: Row, seed: int) -> Path:
         """Where the numbers of a cell are kept."""
         return self.cache.path("cells", [self.name, row.spec, replace(self.scale, seeds=0), seed]).with_suffix(".json")
@@ -91,7 +96,7 @@ def reproduce(run: Run, devices: int = 1) -> dict[str, Any]:
 def work(run: Run) -> None:
     """Takes one cell after the other that is neither measured nor taken, until all are measured."""
     os.environ["SLURM_JOB_NAME"] = "interactive"  # or Lightning takes the tasks of a SLURM job for the ranks of one training
-    while pending := [cell for cell in run.cells if not run.path(*cell).exists()]:
+    while pending := run.pending:
         taken = 0
         for row, seed in pending:
             path = run.path(row, seed)
@@ -130,11 +135,11 @@ def _side_by_side(run: Run, devices: int) -> None:
         workers[-1].start()
     with tqdm(total=len(run.cells), desc=run.name, unit="cell", disable=False) as bar:
         while any(worker.is_alive() for worker in workers):
-            bar.update(sum(run.path(*cell).exists() for cell in run.cells) - bar.n)
+            bar.update(len(run.cells) - len(run.pending) - bar.n)
             time.sleep(0.5)
-        bar.update(sum(run.path(*cell).exists() for cell in run.cells) - bar.n)
+        bar.update(len(run.cells) - len(run.pending) - bar.n)
     failed = [worker.exitcode for worker in workers if worker.exitcode]
-    if failed and bar.n < len(run.cells):
+    if failed and run.pending:
         raise RunError(f"{len(failed)} of {devices} processes failed, see above; the same command goes on with the other cells")
 
 

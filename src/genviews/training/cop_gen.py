@@ -1,7 +1,7 @@
 """COP-Gen (Li et al. 2022): a navigator T_z moves latents to their optimal positives, against an information estimator f."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,6 +90,10 @@ class NavigatorOptions(ViewOptions):
             judge_steps=self.judge_steps,
             check_every=self.check_every,
         )
+
+    def under(self, augmentation: str) -> "NavigatorOptions":
+        """The same with another T_x, while the samples judge is trained with this one."""
+        return replace(self, augmentation=augmentation, judge_augmentation=self.augmentation)
 
     @property
     def judged(self) -> PretrainOptions:

@@ -16,7 +16,7 @@ from ..errors import OptionError, require_positive
 from ..generators.base import Generator
 from ..latents import LENGTHS, LatentTransform, Steering
 from ..randomness import derive, sample_seeds
-from ..views.sources import draw_condition
+from ..views.sources import draw_conditions
 from .fit import Learner, Seeds, fit
 
 ANCHORS, LENGTHS_SHOWN = 3, 9
@@ -80,9 +80,7 @@ class SteeringLearner(Learner):
 
 def _draw(generator: Generator, seeds: Tensor, truncation: float | None) -> tuple[Tensor, Tensor | None]:
     """Anchors: latents (B, D) and, for a conditional generator, conditions (B,)."""
-    z = generator.sample_latents(len(seeds), truncation=truncation, rng=seeds)
-    count = generator.num_conditions
-    return z, None if count is None else draw_condition(seeds, count)
+    return generator.sample_latents(len(seeds), truncation=truncation, rng=seeds), draw_conditions(generator, seeds)
 
 
 def train_steering(

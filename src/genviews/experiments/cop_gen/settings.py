@@ -215,9 +215,7 @@ def latent_transform(spec: Spec, scale: Scale, generator: Generator, cache: Cach
         with cache.folder("steering", [describe(generator), scale.steering]) as folder:
             return train_steering(generator, scale.steering, out=folder, resume=True)
     changes = {"truncation": scale.truncation, "steps": spec.longer * scale.navigator.steps, **spec.navigator}
-    if spec.augmentation:
-        changes |= {"augmentation": spec.augmentation, "judge_augmentation": scale.navigator.augmentation}
-    options = replace(scale.navigator, **changes)
+    options = replace(scale.navigator.under(spec.augmentation) if spec.augmentation else scale.navigator, **changes)
     if spec.positives == "untrained":
         return untrained(generator, options)
     judge = None
