@@ -20,7 +20,7 @@ def source(views: str, generator: str | None, transform: str | None, pairs: int,
     if views == "generated":
         if generator is None:
             raise OptionError("views are 'generated' but no generator is named; pass --generator")
-        moved = latents.load(transform) if transform else latents.Gaussian()
+        moved = latents.load(transform, latents.LatentTransform) if transform else latents.Gaussian()
         return GeneratedViews(generators.load(generator), moved, pairs, seed)
     if (path / "store.json").exists():
         return RenderedViews(Store(path), generators.load(generator) if generator else None)

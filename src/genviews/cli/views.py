@@ -50,7 +50,7 @@ def render(
     }
     store = render_views(
         generators.load(generator).to(devices.best()),
-        (named.get(transform) or latents.load(transform)).to(devices.best()),
+        (named.get(transform) or latents.load(transform, latents.LatentTransform)).to(devices.best()),
         out,
         pairs=pairs,
         seed=seed,

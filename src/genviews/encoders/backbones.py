@@ -9,28 +9,30 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import OptionError, ShapeError
+from ..generators.disco_vae import convolutional_encoder
 
 MEAN, STD = {1: [0.449], 3: [0.485, 0.456, 0.406]}, {1: [0.226], 3: [0.229, 0.224, 0.225]}
 
 
-def conv_small(in_channels: int, width: int = 32) -> nn.Sequential:
+def conv_small(in_channels: int, width: int = 32, outputs: int | None = None) -> nn.Sequential:
     """Three 3x3 stride-2 convolutions (width, 2 width, 4 width channels) with BatchNorm and ReLU, averaged: for 8-32 px."""
     layers: list[nn.Module] = []
     for into, out in ((in_channels, width), (width, 2 * width), (2 * width, 4 * width)):
         layers += [nn.Conv2d(into, out, 3, 2, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    head = [] if outputs is None else [nn.Linear(4 * width, outputs)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), *head)
 
 
-def timm_backbone(name: str, in_channels: int, **options: Any) -> nn.Module:
+def timm_backbone(name: str, in_channels: int, outputs: int | None = None, **options: Any) -> nn.Module:
     """Any timm model without its classifier; "<resnet>-cifar" has a 3x3 stride-1 stem and no max-pool, for 32 px."""
     import timm  # takes seconds
 
     base, cifar = name.removesuffix("-cifar"), name.endswith("-cifar")
     try:
-        model = timm.create_model(base, pretrained=False, num_classes=0, in_chans=in_channels, **options)
+        model = timm.create_model(base, pretrained=False, num_classes=outputs or 0, in_chans=in_channels, **options)
     except (RuntimeError, ValueError):
         near = ", ".join(get_close_matches(base, timm.list_models())) or "resnet18"
-        raise OptionError(f"backbone {name!r} is neither conv-small nor a timm model; did you mean: {near}?") from None
+        raise OptionError(f"backbone {name!r} is neither conv-small, disco nor a timm model; did you mean: {near}?") from None
     if cifar:
         stem = getattr(model, "conv1", None)
         if not isinstance(stem, nn.Conv2d) or not hasattr(model, "maxpool"):
@@ -42,7 +44,7 @@ def timm_backbone(name: str, in_channels: int, **options: Any) -> nn.Module:
 
 def _has_fixed_size(name: str) -> bool:
     """Whether a backbone is built for one size of images, as timm's ViTs are."""
-    if name == "conv-small":
+    if name in ("conv-small", "disco"):
         return False
     import timm
 
@@ -53,11 +55,13 @@ class Encoder(nn.Module):
     """f: normalises images, then runs the backbone.
 
     Args:
-        backbone: "conv-small", "<timm ResNet>-cifar", or any timm name.
+        backbone: "conv-small", "disco" (DisCo's, Table 7: `convolutional_encoder` of raw images), "<timm ResNet>-cifar", or any
+            timm name.
         in_channels: C of the images.
         image_size: Side of the images it is made for; others are resized to it. None takes them as they come, or, for a ViT and
             the like, of timm's size alone.
-        options: Further arguments of the backbone (`width` of conv-small, or timm's).
+        outputs: A last linear layer's, such as the codes of a disentangled representation; None for none.
+        options: Further arguments of the backbone (`width` of conv-small and disco, or timm's).
 
     Attributes:
         num_features: D, the size of a representation.
@@ -69,28 +73,41 @@ class Encoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, backbone: str = "conv-small", in_channels: int = 3, image_size: int | None = None, **options: Any):
+    def __init__(
+        self,
+        backbone: str = "conv-small",
+        in_channels: int = 3,
+        image_size: int | None = None,
+        outputs: int | None = None,
+        **options: Any,
+    ):
         super().__init__()
         if image_size and _has_fixed_size(backbone):
             options.setdefault("img_size", image_size)
         self.config = {"backbone": backbone, "in_channels": in_channels, "image_size": image_size, **options}
-        self.image_size = image_size
+        if outputs:
+            self.config["outputs"] = outputs
+        self.image_size = 64 if backbone == "disco" and image_size is None else image_size
         if backbone == "conv-small":
-            self.backbone: nn.Module = conv_small(in_channels, **options)
+            self.backbone: nn.Module = conv_small(in_channels, outputs=outputs, **options)
+        elif backbone == "disco":
+            self.backbone = convolutional_encoder(in_channels, image_size or 64, outputs or 64, **options)
         else:
-            self.backbone = timm_backbone(backbone, in_channels, **options)
+            self.backbone = timm_backbone(backbone, in_channels, outputs, **options)
         mean, std = MEAN.get(in_channels, [0.5] * in_channels), STD.get(in_channels, [0.25] * in_channels)
+        if backbone == "disco":
+            mean, std = [0.0] * in_channels, [1.0] * in_channels
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
-        self.num_features = self._count_features(in_channels)
+        self.num_features = outputs or self._count_features(in_channels, self.image_size or 32)
 
     @torch.no_grad()
-    def _count_features(self, in_channels: int) -> int:
+    def _count_features(self, in_channels: int, side: int) -> int:
         declared = getattr(self.backbone, "head_hidden_size", None)  # timm's for the width before the classifier
         if isinstance(declared, int):
             return declared
         was_training = self.backbone.training
-        features = self.backbone.eval()(torch.zeros(1, in_channels, 32, 32)).shape[1]
+        features = self.backbone.eval()(torch.zeros(1, in_channels, side, side)).shape[1]
         self.backbone.train(was_training)
         return features
 

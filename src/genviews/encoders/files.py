@@ -10,10 +10,6 @@ from ..errors import CheckpointError
 from .backbones import Encoder
 from .original import read_original
 
-CONV_SMALL = (
-    "backbone = nn.Sequential(*(m for i, o in (({c}, {w}), ({w}, {w2}), ({w2}, {w4})) for m in "
-    "(nn.Conv2d(i, o, 3, 2, 1, bias=False), nn.BatchNorm2d(o), nn.ReLU())), nn.AdaptiveAvgPool2d(1), nn.Flatten())"
-)
 CIFAR = "; backbone.conv1, backbone.maxpool = nn.Conv2d({c}, {stem}, 3, 1, 1, bias=False), nn.Identity()"
 RESIZE = 'images = nn.functional.interpolate(images, size=({side}, {side}), mode="bilinear", antialias=True)'
 
@@ -22,12 +18,12 @@ def plain_python(encoder: Encoder) -> list[str]:
     """The lines of plain PyTorch from `images` (B, C, H, W) to `features` (B, num_features), written into `model.json`."""
     options = dict(encoder.config)
     name, c, side = options.pop("backbone"), options.pop("in_channels"), options.pop("image_size")
-    if name == "conv-small":
-        w = encoder.num_features // 4
-        build = CONV_SMALL.format(c=c, w=w, w2=2 * w, w4=4 * w)
+    if isinstance(encoder.backbone, nn.Sequential):
+        build = f"backbone = nn.Sequential({', '.join(f'nn.{layer!r}' for layer in encoder.backbone)})"
     else:
+        outputs = options.pop("outputs", 0)
         given = "".join(f", {key}={value!r}" for key, value in options.items())
-        build = f'backbone = timm.create_model("{name.removesuffix("-cifar")}", num_classes=0, in_chans={c}{given})'
+        build = f'backbone = timm.create_model("{name.removesuffix("-cifar")}", num_classes={outputs}, in_chans={c}{given})'
         if name.endswith("-cifar") and isinstance(stem := encoder.backbone.conv1, nn.Conv2d):
             build += CIFAR.format(c=c, stem=stem.out_channels)
     mean, std = encoder.mean.flatten().tolist(), encoder.std.flatten().tolist()

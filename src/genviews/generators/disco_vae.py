@@ -16,6 +16,28 @@ from .sizes import doublings, last_index
 _SIDE = 4
 
 
+def convolutional_encoder(channels: int, size: int, outputs: int, width: int = 64) -> nn.Sequential:
+    """DisCo's encoder (Table 7): images (B, C, size, size) -> (B, outputs).
+
+    A 7x7 convolution, 4x4 ones of stride 2 down to 4 px (width, 2 width, then 4 width channels) and three linear layers, with
+    LeakyReLU between.
+
+    Raises:
+        OptionError: If the size is no power of two above 4.
+    """
+    widths = [width * min(2**i, 4) for i in range(doublings((channels, size, size)) + 1)]
+    hidden, flat = 4 * width, widths[-1] * _SIDE**2
+    layers: list[nn.Module] = [nn.Conv2d(channels, width, 7, 1, 3), nn.LeakyReLU()]
+    for fine, coarse in pairwise(widths):
+        layers += [nn.Conv2d(fine, coarse, 4, 2, 1), nn.LeakyReLU()]
+    layers += [nn.Flatten(), nn.Linear(flat, hidden), nn.LeakyReLU(), nn.Linear(hidden, hidden), nn.LeakyReLU()]
+    layers += [nn.Linear(hidden, outputs)]
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight)
+    return nn.Sequential(*layers)
+
+
 class DiscoVAE(VAE):
     """p(x | z) and q(z | x): a 7x7 convolution, 4x4 ones of stride 2 from or to 4 x 4, and three linear layers.
 
@@ -53,19 +75,19 @@ class DiscoVAE(VAE):
             "encoder": encoder,
         }
         hidden, flat = 4 * width, channels[-1] * _SIDE**2
-        layers: list[nn.Module] = [nn.Conv2d(colours, width, 7, 1, 3), nn.LeakyReLU()]
-        for fine, coarse in pairwise(channels):
-            layers += [nn.Conv2d(fine, coarse, 4, 2, 1), nn.LeakyReLU()]
-        layers += [nn.Flatten(), nn.Linear(flat, hidden), nn.LeakyReLU(), nn.Linear(hidden, hidden), nn.LeakyReLU()]
-        self.encoder = nn.Sequential(*layers, nn.Linear(hidden, 2 * latent_dim)) if encoder else None
+        self.encoder = convolutional_encoder(colours, size, 2 * latent_dim, width) if encoder else None
 
-        layers = [nn.Linear(latent_dim if period is None else 2 * latent_dim, hidden), nn.ReLU(), nn.Linear(hidden, hidden)]
+        layers: list[nn.Module] = [
+            nn.Linear(latent_dim if period is None else 2 * latent_dim, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+        ]
         layers += [nn.ReLU(), nn.Linear(hidden, flat), nn.ReLU(), nn.Unflatten(1, (channels[-1], _SIDE, _SIDE))]
         for coarse, fine in pairwise(reversed(channels)):
             layers += [nn.ConvTranspose2d(coarse, fine, 4, 2, 1), nn.ReLU()]
         self.decoder = nn.Sequential(*layers, nn.ConvTranspose2d(width, colours, 7, 1, 3))
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
+        for layer in self.decoder:
+            if isinstance(layer, nn.Linear):
                 nn.init.kaiming_normal_(layer.weight)
 
     @classmethod

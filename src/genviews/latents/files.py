@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..checkpoints import building, is_state_dict, module_state, read, read_model, write_model
 from ..errors import CheckpointError, OptionError
 from ..unpickling import Inert
+from .directions import Directions
 from .navigator import Navigator
 from .steering import Steering
 from .transforms import LatentTransform
@@ -16,9 +17,9 @@ from .transforms import LatentTransform
 Parts = tuple[dict[str, Any], dict[str, Tensor]]
 """What makes a transform: its constructor's keyword arguments and its state dict."""
 
-Kind = type[Navigator] | type[Steering]
+Kind = type[Navigator] | type[Steering] | type[Directions]
 
-_KINDS: dict[str, Kind] = {"navigator": Navigator, "steering": Steering}
+_KINDS: dict[str, Kind] = {"navigator": Navigator, "steering": Steering, "directions": Directions}
 
 _WALKS = {
     "walk_color": ("red", "green", "blue"),
@@ -32,8 +33,8 @@ _WALKS = {
 """GenRep's name of a walk, (1, D) or (1, D, K) -> its edits."""
 
 
-def save(transform: LatentTransform, folder: str | Path) -> None:
-    """Writes a learned transform as `model.safetensors` and `model.json`, which `load` opens.
+def save(transform: LatentTransform | Directions, folder: str | Path) -> None:
+    """Writes a learned transform or directions as `model.safetensors` and `model.json`, which `load` opens.
 
     Raises:
         OptionError: If it has nothing learned to write.
@@ -44,24 +45,28 @@ def save(transform: LatentTransform, folder: str | Path) -> None:
     raise OptionError(f"a {type(transform).__name__} cannot be saved; these can: {', '.join(_KINDS)}")
 
 
-def load(path: str | Path) -> LatentTransform:
-    """Opens a latent transform.
+def load(path: str | Path, kind: type[nn.Module] = nn.Module) -> Any:
+    """Opens a latent transform, or directions.
 
     Args:
-        path: A folder by `save`; a navigator by COP-Gen's authors: `{"nn_walker": ...}`, the pickled module or its state dict, of
-            which no code is run; or walks by GenRep's: `walk_color`, `walk_rot3d`, ... become a `Steering` by these edits,
-            `walk_jit` one by hue. The network `walk_rrc` beside it is left out, as in GenRep's own formula.
+        path: A folder by `save`; directions by DisCo's authors: the state dict of an `ortho` or `proj` navigator; a navigator by
+            COP-Gen's: `{"nn_walker": ...}`, the pickled module or its state dict, of which no code is run; or walks by GenRep's:
+            `walk_color`, `walk_rot3d`, ... become a `Steering` by these edits, `walk_jit` one by hue. The network `walk_rrc`
+            beside it is left out, as in GenRep's own formula.
+        kind: What it must be: `LatentTransform` or `Directions`; by default either.
 
     Returns:
-        The transform, frozen and on the CPU.
+        The transform or the directions, frozen and on the CPU.
 
     Raises:
-        CheckpointError: If the file is missing, damaged or no known transform.
+        CheckpointError: If the file is missing, damaged, or holds no such thing.
         UnsafeFileError: If it would run code when read.
     """
     path = Path(path)
     with building(path):
         cls, (config, state) = _read(path)
+        if not issubclass(cls, kind):
+            raise CheckpointError(f"{path} holds {cls.__name__}; expected {kind.__name__}")
         transform = cls(**config)
         transform.load_state_dict(state)
     return transform.eval().requires_grad_(False)
@@ -78,9 +83,21 @@ def _read(path: Path) -> tuple[Kind, Parts]:
         return Navigator, _walker(content["nn_walker"])
     if isinstance(content, dict) and content.keys() & _WALKS:
         return Steering, _walks(content)
+    if is_state_dict(content) and content.keys() <= {"log_mat_half", "linear.weight", "linear.bias"}:
+        return Directions, _directions(content)
     raise CheckpointError(
-        f"{path} is no latent transform; pass a folder by save, a file with COP-Gen's nn_walker or one with GenRep's walk_zoom"
+        f"{path} is no latent transform; pass a folder by save, or a file with COP-Gen's nn_walker, GenRep's walk_zoom or "
+        "DisCo's log_mat_half"
     )
+
+
+def _directions(state: dict[str, Tensor]) -> Parts:
+    """Directions' arguments and state dict from those of DisCo's navigators."""
+    if "log_mat_half" in state:
+        dim = len(state["log_mat_half"])
+        return {"dim": dim, "count": dim, "kind": "orthonormal"}, state
+    dim, count = state["linear.weight"].shape
+    return {"dim": dim, "count": count, "kind": "projective"}, {"linear.bias": torch.zeros(dim)} | state
 
 
 def _walker(walker: Any) -> Parts:

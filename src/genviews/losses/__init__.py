@@ -8,10 +8,12 @@ from .feature_transformation import extrapolate, interpolate
 from .queue import Queue, nearest_neighbours, queue_info_nce
 from .student_t import student_t_info_nce, student_t_queue
 from .supervised import supervised_contrastive
+from .variations import domination_entropy, variation, variation_contrast
 
 __all__ = [
     "Queue",
     "discriminator_loss",
+    "domination_entropy",
     "extrapolate",
     "gather",
     "generator_loss",
@@ -24,4 +26,6 @@ __all__ = [
     "student_t_info_nce",
     "student_t_queue",
     "supervised_contrastive",
+    "variation",
+    "variation_contrast",
 ]
