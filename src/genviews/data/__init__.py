@@ -1,5 +1,7 @@
 """Data sets by name or path; the built-in ones need no download."""
 
+from .factor_dataset import FactorDataset
+from .factors import factors
 from .features import extract
 from .images import ArrayImages, FileImages, Images, Joined, Splits, Subset
 from .loading import BadFile, load
@@ -9,12 +11,14 @@ __all__ = [
     "ArrayImages",
     "BadFile",
     "BoxedImages",
+    "FactorDataset",
     "FileImages",
     "Images",
     "Joined",
     "Splits",
     "Subset",
     "extract",
+    "factors",
     "load",
     "voc",
 ]

@@ -11,7 +11,9 @@ from torch import Tensor
 from ..errors import DataError, OptionError, require_positive
 from . import torchvision_sets
 from .archives import unpack
-from .images import EXTENSIONS, ArrayImages, FileImages, Splits, decode, find_unreadable
+from .factor_files import holds_factors
+from .factors import RENDERED, factors
+from .images import EXTENSIONS, ArrayImages, FileImages, Splits, Subset, decode, find_unreadable
 
 TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}
 """torchvision's class of each set. It and scikit-learn take seconds to import, so only functions that need them do."""
@@ -165,7 +167,8 @@ def load(
 
     Args:
         name: "digits" (built in); "mnist", "fashion-mnist", "cifar10", "cifar100" (torchvision's, downloaded if need be); one of
-            `torchvision_sets.SETS`, if it lies in `root`; an npz file, an image folder or a zip archive of one.
+            `torchvision_sets.SETS`, if it lies in `root`; an npz file, an image folder or a zip archive of one; or what `factors`
+            opens, of which a fixed fifth is held out, without labels.
         image_size: Resize to this many pixels a side; None keeps the size, but takes `torchvision_sets` at 224.
         root: Where named sets lie or are downloaded to, and zip archives are unpacked.
         on_bad_file: What to do with an unreadable file of a folder: "error" or "skip".
@@ -185,6 +188,9 @@ def load(
         splits = _torchvision(str(name), root)
     elif str(name) in torchvision_sets.SETS:
         return torchvision_sets.load(str(name), root, image_size or 224)
+    elif str(name) in RENDERED or holds_factors(path):
+        whole = factors(name, image_size)
+        return Splits(*(Subset(whole, indices) for indices in _hold_out(whole.labels.numpy(), name)))
     elif path.is_dir():
         return image_folder(path, image_size, on_bad_file)
     elif path.suffix == ".zip" and path.is_file():
@@ -193,7 +199,7 @@ def load(
         splits = npz(path)
     else:
         raise OptionError(
-            f"data {str(name)!r} is neither {', '.join(['digits', *TORCHVISION, *torchvision_sets.SETS])} "
+            f"data {str(name)!r} is neither {', '.join(['digits', *TORCHVISION, *torchvision_sets.SETS, *RENDERED])} "
             "nor an npz file, image folder or zip archive of one that exists"
         )
     return splits if image_size is None else Splits(splits.train.resized(image_size), splits.test.resized(image_size))
