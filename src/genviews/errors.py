@@ -1,9 +1,10 @@
 """Errors a user can act on: each message names the value, the place and the remedy."""
 
 from collections.abc import Callable, Collection
+from dataclasses import fields
 from inspect import Parameter, signature
 from numbers import Real
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 
 class GenviewsError(Exception):
@@ -47,6 +48,18 @@ def require_positive(**values: float | None) -> None:
     for name, value in values.items():
         if value is not None and not (isinstance(value, Real) and value > 0):
             raise OptionError(f"{name} is {value}; it must be positive")
+
+
+def require_choices(options: Any) -> None:
+    """Refuses a dataclass of options with a value that is none of its field's `Literal`.
+
+    Raises:
+        OptionError: Names the first.
+    """
+    for field in fields(options):
+        value, choices = getattr(options, field.name), get_args(field.type)
+        if get_origin(field.type) is Literal and value not in choices:
+            raise OptionError(f"{field.name} is {value!r}; choose {' or '.join(choices)}")
 
 
 def require_options(network: Callable[..., Any], options: Collection[str]) -> None:

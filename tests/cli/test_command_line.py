@@ -144,6 +144,7 @@ def test_what_cannot_be_done(line: str, message: str, refused) -> None:
 
 
 REQUIRED = {
+    "directions discover": "digits-flow",
     "navigator train": "digits-flow",
     "pretrain": "digits",
     "evaluate detection": "encoder cells",

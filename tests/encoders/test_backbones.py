@@ -20,6 +20,11 @@ def images(*shape: int) -> torch.Tensor:
         ("resnet18", {}, 512),
         ("mobilenetv3_small_050", {}, 1024),  # whose last convolution has 288 channels
         ("vit_tiny_patch16_224", {"img_size": 32, "depth": 1}, 192),
+        ("disco", {"image_size": 32, "width": 4}, 64),
+        ("disco", {"image_size": 32, "width": 4, "outputs": 7}, 7),
+        ("conv-small", {"outputs": 7}, 7),
+        ("resnet18", {"outputs": 7}, 7),
+        ("vit_tiny_patch16_224", {"img_size": 32, "depth": 1, "outputs": 7}, 7),
     ],
 )
 @pytest.mark.parametrize("channels", [1, 3])
@@ -39,6 +44,28 @@ def test_conv_small_halves_the_sides_thrice() -> None:
             layer.register_forward_hook(lambda module, inputs, output: sizes.append(tuple(output.shape[1:])))
     backbone(images(2, 2, 32, 32))
     assert sizes == [(5, 16, 16), (10, 8, 8), (20, 4, 4)]
+
+
+def test_discos_encoder_is_that_of_table_7() -> None:
+    """Of raw images of 64 px, for which the authors' state dict has these indices after its prefix."""
+    encoder = Encoder("disco", 3, outputs=32)
+    shapes = {name: tuple(tensor.shape) for name, tensor in encoder.backbone.state_dict().items() if name.endswith("weight")}
+    convolutions = {0: (64, 3, 7, 7), 2: (128, 64, 4, 4), 4: (256, 128, 4, 4), 6: (256, 256, 4, 4), 8: (256, 256, 4, 4)}
+    matrices = {11: (256, 4096), 13: (256, 256), 15: (32, 256)}
+    assert shapes == {f"{index}.weight": shape for index, shape in (convolutions | matrices).items()}
+    x = raw = images(2, 3, 64, 64)
+    for index in convolutions:
+        layer = encoder.backbone[index]
+        stride, padding = (2, 1) if index else (1, 3)
+        x = nn.functional.leaky_relu(nn.functional.conv2d(x, layer.weight, layer.bias, stride, padding), 0.01)
+    x = x.reshape(2, 4096)
+    for index in matrices:
+        layer = encoder.backbone[index]
+        x = x @ layer.weight.T + layer.bias
+        x = x if index == 15 else nn.functional.leaky_relu(x, 0.01)
+    torch.testing.assert_close(encoder(raw), x, rtol=1e-4, atol=1e-4)
+    with pytest.raises(OptionError, match="square, of 8, 16, 32"):
+        Encoder("disco", 3, 48)
 
 
 def test_the_cifar_form_keeps_the_resolution() -> None:
@@ -101,10 +128,10 @@ def test_images_of_other_channels_are_refused(channels: int, shape: tuple[int, .
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnt18", "'resnt18' is neither conv-small nor a timm model; did you mean: resnet18, "),
-        ("resnet18.imagenet22k", "neither conv-small nor a timm model"),
-        ("org/model", "neither conv-small nor a timm model"),
-        ("conv-big-cifar", "neither conv-small nor a timm model"),
+        ("resnt18", "'resnt18' is neither conv-small, disco nor a timm model; did you mean: resnet18, "),
+        ("resnet18.imagenet22k", "neither conv-small, disco nor a timm model"),
+        ("org/model", "neither conv-small, disco nor a timm model"),
+        ("conv-big-cifar", "neither conv-small, disco nor a timm model"),
         ("vit_tiny_patch16_224-cifar", "only timm's ResNets have a -cifar form"),
         ("resnet18d-cifar", "only timm's ResNets have a -cifar form"),
     ],

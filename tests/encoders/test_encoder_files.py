@@ -17,6 +17,10 @@ KINDS = [
     ("resnet18", 1, 32, {}),
     ("resnet18", 2, None, {}),
     ("vit_tiny_patch16_224", 3, 32, {"depth": 1}),
+    ("disco", 1, 16, {"width": 4}),
+    ("disco", 3, None, {"width": 2, "outputs": 5}),
+    ("conv-small", 1, None, {"width": 4, "outputs": 5}),
+    ("resnet18", 3, None, {"outputs": 5}),
 ]
 
 
@@ -35,7 +39,7 @@ def test_the_file_gives_the_same_features_here_and_in_plain_python(
     backbone: str, channels: int, side: int | None, options: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = trained(backbone, channels, side, options)
-    images = torch.rand(3, channels, 40, 40) if side else torch.rand(3, channels, 32, 32)
+    images = torch.rand(3, channels, 40, 40) if side or backbone == "disco" else torch.rand(3, channels, 32, 32)
     save(encoder, tmp_path / "f", seed=7)
     loaded = load(tmp_path / "f")
     assert not loaded.training and loaded.num_features == encoder.num_features and loaded.config == encoder.config

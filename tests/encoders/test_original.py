@@ -10,6 +10,7 @@ from torchvision.transforms.functional import normalize
 
 from genviews.encoders import load
 from genviews.errors import CheckpointError
+from genviews.generators.disco_vae import DiscoVAE, convolutional_encoder
 
 
 def released(model: torch.nn.Module, prefix: str = "encoder.module.") -> dict[str, Any]:
@@ -40,6 +41,27 @@ def test_a_released_encoder_gives_the_features_of_its_weights(name: str, prefix:
         torch.testing.assert_close(encoder(images), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(("colours", "size", "codes", "width"), [(3, 64, 32, 64), (1, 64, 12, 8), (3, 32, 5, 8)])
+def test_discos_released_encoder(colours: int, size: int, codes: int, width: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    theirs = convolutional_encoder(colours, size, codes, width)
+    torch.save({f"encoder.{name}": tensor for name, tensor in theirs.state_dict().items()}, tmp_path / "encoder.pth")
+    encoder = load(tmp_path / "encoder.pth")
+    assert not encoder.training and encoder.num_features == codes
+    expected = {"backbone": "disco", "in_channels": colours, "image_size": size, "outputs": codes, "width": width}
+    assert encoder.config == expected
+    images = torch.rand(2, colours, size, size)
+    assert encoder(images).equal(theirs(images))
+    for content, match in [
+        (DiscoVAE(width=8).state_dict(), "does not fit .*Unexpected key"),
+        ({"encoder.0.weight": torch.zeros(8, 3, 7, 7)}, "does not fit"),
+        ({"encoder.0.weight": torch.zeros(8)}, "does not fit"),
+    ]:
+        torch.save(content, tmp_path / "other.pth")
+        with pytest.raises(CheckpointError, match=f"other.pth {match}"):
+            load(tmp_path / "other.pth")
+
+
 def test_other_files_are_refused(tmp_path: Path) -> None:
     theirs = torchvision.models.resnet18()
     content = released(theirs)
@@ -49,9 +71,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match=match):
             load(tmp_path / "ckpt.pth")
 
-    refused({"state_dict": theirs.state_dict()}, "holds no encoder of COP-Gen or GenRep")
-    refused({"model": theirs.state_dict()}, "holds no encoder of COP-Gen or GenRep")
-    refused([1, 2], "holds no encoder of COP-Gen or GenRep")
+    refused({"state_dict": theirs.state_dict()}, "holds no encoder of COP-Gen, GenRep or DisCo")
+    refused({"model": theirs.state_dict()}, "holds no encoder of COP-Gen, GenRep or DisCo")
+    refused([1, 2], "holds no encoder of COP-Gen, GenRep or DisCo")
     small = {**content["model"], "encoder.module.stem.0.weight": torch.zeros(64, 3, 3, 3)}
     refused({"model": small}, "CIFAR-10")
     fewer = {name: tensor for name, tensor in content["model"].items() if ".layer4.1." not in name}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from genviews.cli.reproduce import changed
+from genviews.cli.changes import changed
 from genviews.errors import OptionError, RunError
 from genviews.experiments import TABLES, reproduce
 from genviews.experiments.cache import Cache
@@ -64,6 +64,15 @@ def test_every_cell_is_measured_once_and_shown(tmp_path: Path) -> None:
     assert "| value 0.5 | 50.50 ± 0.50 | 50.00 |" in markdown
     assert "| value 0.5 > value 0.2 | linear | +30.00 | +30.30 ± 0.30 |" in markdown
     assert "A note." in markdown and "value 0.5" in (this.folder / "report.html").read_text()
+
+
+def test_an_order_that_the_paper_states_without_numbers_is_compared(tmp_path: Path) -> None:
+    this = run(tmp_path, 0.2, 0.5)
+    rows = [replace(row, paper={}) for row in this.table.rows]
+    reproduce(replace(this, table=replace(this.table, rows=rows, claims=[("row0.2", "row0.5")])))
+    ahead = "| value 0.2 > value 0.5 | linear | ahead | \N{MINUS SIGN}30.30 ± 0.30 |"
+    assert ahead in (this.folder / "table.md").read_text()
+    assert "“ahead” where it gives no numbers" in (this.folder / "report.html").read_text()
 
 
 def test_more_seeds_keep_the_cells_and_another_scale_does_not(tmp_path: Path) -> None:
@@ -144,6 +153,23 @@ def test_settings_reach_into_the_scale() -> None:
     assert changed(smoke, {"encoder": {"steps": 3}, "transfer": ["digits"]}).encoder == replace(smoke.encoder, steps=3)
 
 
+def test_settings_reach_into_dictionaries_of_options() -> None:
+    smoke = TABLES["disco/table1"].scales["smoke"]
+    changes = {
+        "methods.disco.steps": 3,
+        "methods.sefa": {"count": 2},
+        "generators.vae.options.steps": 4,
+        "generators.gan": "file",
+    }
+    scale = changed(smoke, changes)
+    assert (scale.methods["disco"].steps, scale.methods["sefa"].count) == (3, 2)
+    assert (scale.generators["vae"].options["steps"], scale.generators["gan"]) == (4, "file")
+    assert scale.methods["disco"].codes == smoke.methods["disco"].codes
+    assert scale.generators["flow"] == smoke.generators["flow"]
+    with pytest.raises(OptionError, match=r"'dicso\.steps' is within 'dicso', which is none of disco, latent-discovery"):
+        changed(smoke, {"methods.dicso.steps": 3})
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -174,10 +200,20 @@ def test_unknown_tables_and_scales_are_refused() -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_table_has_its_scales_and_the_papers_best_row(name: str) -> None:
+def test_every_table_has_its_scales_and_rows_of_their_own(name: str) -> None:
     found = TABLES[name]
+    names = {row.name for row in found.rows}
     assert [*found.scales] == ["smoke", "small", "paper"]
-    assert len({row.name for row in found.rows}) == len(found.rows)
+    assert len(names) == len(found.rows)
+    for scale in found.scales.values():
+        assert {column for row in found.rows for column in row.paper} <= found.columns(scale).keys()
+    assert {row for claim in found.claims for row in claim} <= names
+    assert all(better != worse for better, worse in found.claims)
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if name.startswith("cop-gen/")])
+def test_the_papers_best_row_is_one_of_its_own(name: str) -> None:
+    found = TABLES[name]
     reported = {row.name: row.paper["linear"] for row in found.rows if row.paper}
     if reported:
         assert max(reported, key=lambda row: reported[row]) in ("cop-gen", "all", "twice", "byol-cop-gen", "real")

@@ -36,6 +36,13 @@ def nearest(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
     return losses.info_nce(gather(losses.nearest_neighbours(first, QUEUE)), gather(second), 0.2, negatives="cross")
 
 
+def variations(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
+    keys, labels = gather(losses.variation(first, second)), gather(labels)
+    queries, positives, negatives = (keys[labels == role] for role in range(3))
+    contrast = losses.variation_contrast(queries, positives, negatives, flip_threshold=0.5)
+    return contrast + losses.domination_entropy(queries, positives)
+
+
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "info_nce": lambda first, second, _: losses.info_nce(gather(first), gather(second), 0.2),
     "info_nce of one view": lambda first, second, _: losses.info_nce(gather(first), gather(second), 0.2, symmetric=False),
@@ -45,6 +52,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "student_t_queue": queued(losses.student_t_queue),
     "negative_cosine": lambda first, second, _: losses.negative_cosine(first, second),
     "nearest_neighbours": nearest,
+    "variations": variations,
 }
 """Losses by name, of this process's rows of both views and their labels."""
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.optimize import minimize_scalar
+from scipy.stats import gaussian_kde
 
 from genviews.errors import ShapeError
 from genviews.reports.figures import curves, error_bars, grid, intervals, save_grid
@@ -88,6 +90,18 @@ def test_error_bars_span_one_standard_deviation() -> None:
     assert bars[0] / bars[1] == pytest.approx(wide.std(ddof=1) / narrow.std(ddof=1), rel=1e-3)
     texts = [e.text for e in ET.fromstring(svg).iter() if e.tag.endswith("text")]
     assert {"wide", "narrow", "89.0", "86.3"} <= set(texts)
+
+
+def test_five_values_stand_before_their_density() -> None:
+    """Its outline is as wide as the values, and highest where a Gaussian kernel has their mode."""
+    points = np.array([1.0, 2.0, 2.5, 3.0, 9.0])
+    assert "fill-opacity: 0.2" not in error_bars({"four": points[:4], "alike": np.ones(5)}, xlabel="MIG")
+    svg = error_bars({"five": points}, xlabel="MIG")
+    (name,) = re.findall(r'href="#(\w+)" x="0" y="\S+"[^>]*fill-opacity: 0.2', svg)
+    (path,) = re.findall(rf'id="{name}" d="([^"]*)"', svg)
+    x, y = np.array([[float(v) for v in corner] for corner in re.findall(r"[ML] (\S+) (\S+)", path)]).T
+    mode = minimize_scalar(lambda at: -gaussian_kde(points)(at)[0], bounds=(1, 9), method="bounded").x
+    assert (x[y.argmin()] - x.min()) / np.ptp(x) == pytest.approx((mode - 1) / 8, abs=0.02)
 
 
 def test_intervals_are_a_line_with_a_band_between_the_ends() -> None:

@@ -44,3 +44,11 @@ def test_the_summary_counts_all_pairs() -> None:
         "and 0 the contrary order beyond noise; Kendall's tau with the paper +0.33."
     )
     assert summary(scores(OURS), {}) == ""
+
+
+def test_an_order_that_is_claimed_without_numbers_is_tested_too() -> None:
+    first, *_, last = orderings(scores(OURS), PAPER, [("a", "b"), ("c", "d"), ("a", "absent")])
+    assert (first.paper, last.better, last.worse, last.paper, last.verdict) == (10, "c", "d", None, "holds")
+    np.testing.assert_allclose(last.ours, [55, 40, 32])
+    assert summary(scores(OURS), PAPER, [("a", "b"), ("c", "d")]).startswith("Of 4 pairs of rows, 3 have")
+    assert summary(scores(OURS), {}, [("d", "a")]).endswith("and 1 the contrary order beyond noise.")

@@ -1,20 +1,25 @@
 """InfoGAN-CR: its two regularisers are their equations, and codes that are learned can be told from the images."""
 
+import json
 import math
+from contextlib import chdir
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 from reference.discriminators import TinyDiscriminator
 from torch import Tensor
 from torch.distributions import Normal
 from torch.nn import functional as F
 
-from genviews import data
+from genviews import data, encoders
 from genviews.errors import OptionError
 from genviews.generators import MLPGAN
 from genviews.training.fit import fit
 from genviews.training.generator_learner import GeneratorOptions
+from genviews.training.generators import train_generator
 from genviews.training.infogan import InfoGANCR, InfoGANOptions, pair_classifier
 from genviews.views import RealViews
 
@@ -88,6 +93,41 @@ def test_codes_become_visible() -> None:
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 28, 28), (1, 64, 64), (3, 4, 4)])
 def test_pairs_of_any_size_are_classified(shape: tuple[int, int, int]) -> None:
     assert pair_classifier(shape, 5)(torch.rand(2, 2 * shape[0], *shape[1:])).shape == (2, 5)
+
+
+@pytest.mark.parametrize("family", ["sngan", "dcgan", "stylegan2"])
+def test_the_run_keeps_what_tells_codes(family: str, tmp_path: Path) -> None:
+    """Of a run of the family; what Q says of a batch is what the loss compares with the codes."""
+    given: dict[str, Any] = {"sngan": {"width": 4}, "dcgan": {"width": 4}, "stylegan2": {"channels": [4, 4]}}[family]
+    options = GeneratorOptions(steps=2, batch_size=8, ema=0.9)
+    learners: list[InfoGANCR] = []
+
+    class Watch(Callback):
+        def on_train_end(self, trainer: Any, module: Any) -> None:
+            learners.append(module)
+
+    train_generator(
+        family,
+        data.load("digits").train,
+        options,
+        tmp_path,
+        architecture={"latent_dim": DIM},
+        discriminator=given,
+        gan=InfoGANOptions(codes=CODES),
+        callbacks=[Watch()],
+    )
+    encoder = encoders.load(tmp_path / "encoder")
+    assert not encoder.training and encoder.num_features == CODES
+    (module,) = learners
+    images = VIEWS(*VIEWS[torch.arange(8)]).first
+    expected = module.code_head(module.discriminator.eval().features(images))
+    torch.testing.assert_close(encoder(images), expected)
+    assert encoder(images).std(0).min() > 0
+    names: dict[str, Any] = {"images": images}
+    lines = json.loads((tmp_path / "encoder" / "model.json").read_text())["python"]
+    with chdir(tmp_path / "encoder"):
+        exec("\n".join(lines), names)
+    torch.testing.assert_close(names["features"], expected)
 
 
 def test_impossible_options_are_refused() -> None:

@@ -17,10 +17,11 @@ VERBS = {
     "generator": "info | sample | convert | train: what renders latents",
     "navigator": "train: learns optimal positives in a generator's latent space",
     "latents": "steer | search-std: walks that edit images, the std of Gaussian steps",
+    "directions": "discover | show: factors in a generator's latent space, and an encoder that tells them apart",
     "views": "render | export: pairs of images to disk",
     "pretrain": "an encoder from real images, rendered pairs, or pairs rendered on the fly",
     "encoder": "export: an encoder's weights for torchvision, timm or detectron2",
-    "evaluate": "linear | knn | finetune | transfer | detection | generation: an encoder's worth, FID and more of a generator",
+    "evaluate": "linear | knn | finetune | transfer | detection | disentanglement | generation: an encoder or a generator in numbers",
     "reproduce": "a table of a paper, at the scale you choose",
     "report": "the page of a run folder, again",
 }
@@ -28,6 +29,7 @@ VERBS = {
 RUNS = {
     "quickstart",
     "generator train",
+    "directions discover",
     "navigator train",
     "pretrain",
     "evaluate detection",
@@ -37,6 +39,9 @@ RUNS = {
     "latents search-std",
 }
 """The commands that fill a run folder `out` and write their configuration there."""
+
+FLAGS = {"resume": "go on with the run in the folder, to the same result", "gif": "animate the shifts too"}
+"""Options without a value, wherever a command has them."""
 
 OVERVIEW = """usage: genviews VERB ...
 
@@ -105,9 +110,9 @@ def _parser(name: str, command: Callable[..., Any]) -> "ArgumentParser":
         prog=f"genviews {name}", description=about, formatter_class=Formatter, exit_on_error=False, allow_abbrev=False
     )
     parser.add_argument("--config", action="config", help="YAML of options, as a run folder's config.yaml")
-    flags = {"resume"} & parameters.keys()
+    flags = FLAGS.keys() & parameters.keys()
     for flag in flags:
-        parser.add_argument(f"--{flag}", action="store_true", help="go on with the run in the folder, to the same result")
+        parser.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
     parser.add_function_arguments(command, as_positional=True, skip={*flags})
     return parser
 

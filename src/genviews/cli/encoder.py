@@ -14,7 +14,7 @@ def export(encoder: Path, layout: Layout = "torchvision", out: Path = Path("enco
       genviews encoder export runs/encoder --layout detectron2 --out resnet50-d2.pth
 
     Args:
-        encoder: Folder by `genviews pretrain`, or a file released with COP-Gen or GenRep.
+        encoder: Folder by `genviews pretrain`, or a file released with COP-Gen, GenRep or DisCo.
         layout: Whose names of weights.
         out: The file, by torch.save; for detectron2's MODEL.WEIGHTS a .pth.
     """

@@ -41,7 +41,7 @@ def linear(
       genviews evaluate linear runs/encoder mnist --labels_per_class 3
 
     Args:
-        encoder: Folder by `genviews pretrain`, or a file released with COP-Gen or GenRep.
+        encoder: Folder by `genviews pretrain`, or a file released with COP-Gen, GenRep or DisCo.
         data: A data set by name or path.
         labels_per_class: Train on so few, averaged over several draws of them; all if not given.
         protocol: "lbfgs" (regularisation chosen on a held-out part) or "sgd" (the papers': 60 epochs, cosine).
@@ -70,7 +70,7 @@ def knn(
       genviews evaluate knn runs/encoder cifar10 --k 200 --temperature 0.07
 
     Args:
-        encoder: Folder by `genviews pretrain`, or a file released with COP-Gen or GenRep.
+        encoder: Folder by `genviews pretrain`, or a file released with COP-Gen, GenRep or DisCo.
         data: A data set by name or path.
         k: Neighbours.
         temperature: Weigh neighbours by exp(cosine / temperature); a plain vote if not given.
@@ -145,4 +145,5 @@ COMMAND = {
     "finetune": "evaluate_finetune",
     "transfer": "evaluate_transfer",
     "detection": "evaluate_detection",
+    "disentanglement": "evaluate_disentanglement",
 }

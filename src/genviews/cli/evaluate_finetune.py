@@ -32,7 +32,7 @@ def finetune(
       genviews evaluate finetune runs/encoder flowers.zip --image_size 96 --steps 1000 --lr '[0.003, 0.03]'
 
     Args:
-        encoder: Folder by `genviews pretrain`, or a file released with COP-Gen or GenRep.
+        encoder: Folder by `genviews pretrain`, or a file released with COP-Gen, GenRep or DisCo.
         data: A data set by name or path.
         fraction: Label this fraction of each class, such as 0.01 or 0.1, at least one image; all if not given.
         labels_per_class: Label so many of each class instead.

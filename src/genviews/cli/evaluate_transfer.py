@@ -35,7 +35,7 @@ def transfer(
       genviews evaluate transfer runs/encoder '[aircraft, dtd]' --protocol finetune --config recipes/transfer-finetune.yaml
 
     Args:
-        encoder: Folder by `genviews pretrain`, or a file released with COP-Gen or GenRep.
+        encoder: Folder by `genviews pretrain`, or a file released with COP-Gen, GenRep or DisCo.
         data: A list of data sets by name or path; those of the field must lie in ~/.cache/genviews, where torchvision puts them.
         protocol: "linear" (penalty chosen on the validation part) or "finetune" (learning rate and weight decay chosen there).
         image_size: Side in pixels that the images are loaded at; their own, or 224 of the field's photographs, if not given.

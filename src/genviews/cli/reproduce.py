@@ -2,16 +2,11 @@
 
 import shlex
 import sys
-from argparse import ArgumentError
-from collections.abc import Mapping
-from dataclasses import is_dataclass, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-from jsonargparse import ArgumentParser
-
-from ..errors import OptionError, require_options
 from ..reports.table import as_text
+from .changes import changed
 
 
 def reproduce(
@@ -35,6 +30,7 @@ def reproduce(
       genviews reproduce cop-gen/table3 --data fashion_mnist.npz --devices 2
       genviews reproduce cop-gen/table9 --generator runs/mnist-residual-flow --seeds 5
       genviews reproduce cop-gen/table2 --settings.transfer '[cifar10, dtd, shoes.zip]' --settings.encoder.steps 400
+      genviews reproduce disco/table1 --devices 2 --settings.methods.disco.steps 1000
       genviews reproduce cop-gen/table1 --scale paper --data imagenet/ --generator BigBiGAN_x1.pth --devices 8
 
     Args:
@@ -57,39 +53,6 @@ def reproduce(
     run = Run(table, found, scale, changed(found.scales[scale], changes), out, shlex.join(["genviews", *sys.argv[1:]]))
     print(as_text(run_table(run, devices)))
     print(run.folder / "report.html")
-
-
-def changed(settings: Any, changes: Mapping[str, Any]) -> Any:
-    """A dataclass with other values; "encoder.steps" is one within its field `encoder`, a dataclass or a dict.
-
-    Raises:
-        OptionError: If there is no such field, or the value is none of its type.
-    """
-    if not isinstance(changes, Mapping):
-        raise OptionError(f"{type(settings).__name__} cannot be {changes!r}; change its options by their names")
-    if isinstance(settings, Mapping):
-        return {**settings, **changes}
-    for name, value in changes.items():
-        head, _, rest = name.partition(".")
-        if not is_dataclass(settings) or isinstance(settings, type):
-            raise OptionError(f"{settings!r} has no option {name!r}; leave it out")
-        require_options(type(settings), [head])
-        kind = get_type_hints(type(settings))[head]
-        if rest or is_dataclass(kind):
-            value = changed(getattr(settings, head), {rest: value} if rest else value)
-        else:
-            value = _typed(head, kind, value)
-        settings = replace(settings, **{head: value})
-    return settings
-
-
-def _typed(name: str, kind: Any, value: Any) -> Any:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument(f"--{name}", type=kind)
-    try:
-        return parser.instantiate_classes(parser.parse_object({name: value}))[name]
-    except ArgumentError as error:
-        raise OptionError(f"{name} cannot be {value!r}: {error}") from None
 
 
 COMMAND = reproduce

@@ -9,9 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import OptionError, ShapeError
+from ..generators import DISCRIMINATORS
 from ..generators.disco_vae import convolutional_encoder
 
 MEAN, STD = {1: [0.449], 3: [0.485, 0.456, 0.406]}, {1: [0.226], 3: [0.229, 0.224, 0.225]}
+
+_CODES = {f"{family}-discriminator": family for family in ("dcgan", "sngan", "stylegan2")}
 
 
 def conv_small(in_channels: int, width: int = 32, outputs: int | None = None) -> nn.Sequential:
@@ -21,6 +24,28 @@ def conv_small(in_channels: int, width: int = 32, outputs: int | None = None) ->
         layers += [nn.Conv2d(into, out, 3, 2, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
     head = [] if outputs is None else [nn.Linear(4 * width, outputs)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), *head)
+
+
+class Codes(nn.Module):
+    """Q of an InfoGAN (Chen et al. 2016): what a head reads from the features of a discriminator.
+
+    Of DCGAN and StyleGAN2, whose discriminators compare the images of a batch, codes depend on the batch a little.
+
+    Args:
+        family: Of the GAN.
+        image_shape: (C, H, W).
+        outputs: J, the codes.
+        options: Further arguments of the discriminator.
+    """
+
+    def __init__(self, family: str, image_shape: tuple[int, int, int], outputs: int, **options: Any):
+        super().__init__()
+        discriminator: Any = DISCRIMINATORS[family](image_shape, **options)
+        self.discriminator, self.head = discriminator, projector(discriminator.num_features, 128, outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) in [0, 1] -> (B, J)."""
+        return self.head(self.discriminator.features(images))
 
 
 def timm_backbone(name: str, in_channels: int, outputs: int | None = None, **options: Any) -> nn.Module:
@@ -44,7 +69,7 @@ def timm_backbone(name: str, in_channels: int, outputs: int | None = None, **opt
 
 def _has_fixed_size(name: str) -> bool:
     """Whether a backbone is built for one size of images, as timm's ViTs are."""
-    if name in ("conv-small", "disco"):
+    if name in ("conv-small", "disco", *_CODES):
         return False
     import timm
 
@@ -55,8 +80,8 @@ class Encoder(nn.Module):
     """f: normalises images, then runs the backbone.
 
     Args:
-        backbone: "conv-small", "disco" (DisCo's, Table 7: `convolutional_encoder` of raw images), "<timm ResNet>-cifar", or any
-            timm name.
+        backbone: "conv-small", "disco" (DisCo's, Table 7: `convolutional_encoder` of raw images), "<timm ResNet>-cifar", any timm
+            name, or what a discriminator tells of an InfoGAN's codes (`Codes`): "sngan-", "dcgan-" or "stylegan2-discriminator".
         in_channels: C of the images.
         image_size: Side of the images it is made for; others are resized to it. None takes them as they come, or, for a ViT and
             the like, of timm's size alone.
@@ -87,15 +112,19 @@ class Encoder(nn.Module):
         self.config = {"backbone": backbone, "in_channels": in_channels, "image_size": image_size, **options}
         if outputs:
             self.config["outputs"] = outputs
-        self.image_size = 64 if backbone == "disco" and image_size is None else image_size
+        self.image_size = image_size
         if backbone == "conv-small":
             self.backbone: nn.Module = conv_small(in_channels, outputs=outputs, **options)
         elif backbone == "disco":
-            self.backbone = convolutional_encoder(in_channels, image_size or 64, outputs or 64, **options)
+            self.image_size = self.config["image_size"] = side = image_size or 64
+            self.backbone = convolutional_encoder(in_channels, side, outputs or 64, **options)
+        elif backbone in _CODES:
+            self.image_size = self.config["image_size"] = side = image_size or 64
+            self.backbone = Codes(_CODES[backbone], (in_channels, side, side), outputs or 64, **options)
         else:
             self.backbone = timm_backbone(backbone, in_channels, outputs, **options)
         mean, std = MEAN.get(in_channels, [0.5] * in_channels), STD.get(in_channels, [0.25] * in_channels)
-        if backbone == "disco":
+        if backbone in ("disco", *_CODES):
             mean, std = [0.0] * in_channels, [1.0] * in_channels
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)

@@ -7,7 +7,7 @@ from torch import nn
 
 from ..checkpoints import building, read_model, write_model
 from ..errors import CheckpointError
-from .backbones import Encoder
+from .backbones import Codes, Encoder
 from .original import read_original
 
 CIFAR = "; backbone.conv1, backbone.maxpool = nn.Conv2d({c}, {stem}, 3, 1, 1, bias=False), nn.Identity()"
@@ -15,7 +15,12 @@ RESIZE = 'images = nn.functional.interpolate(images, size=({side}, {side}), mode
 
 
 def plain_python(encoder: Encoder) -> list[str]:
-    """The lines of plain PyTorch from `images` (B, C, H, W) to `features` (B, num_features), written into `model.json`."""
+    """The lines of plain PyTorch from `images` (B, C, H, W) to `features` (B, num_features), written into `model.json`.
+
+    Those of a discriminator's codes take this package.
+    """
+    if isinstance(encoder.backbone, Codes):
+        return ["from genviews.encoders import load", 'features = load(".")(images)']
     options = dict(encoder.config)
     name, c, side = options.pop("backbone"), options.pop("in_channels"), options.pop("image_size")
     if isinstance(encoder.backbone, nn.Sequential):
@@ -42,7 +47,7 @@ def save(encoder: Encoder, folder: Path, **facts: Any) -> None:
 
 
 def load(folder: Path | str) -> Encoder:
-    """Reads an encoder that `save` wrote, or a file that was released with COP-Gen or GenRep (`read_original`), in eval mode.
+    """Reads what `save` wrote, or a file that was released with COP-Gen, GenRep or DisCo (`read_original`), in eval mode.
 
     Raises:
         CheckpointError: If the folder lacks the files, or they do not fit each other.

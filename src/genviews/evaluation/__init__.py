@@ -1,6 +1,8 @@
 """Protocols: an encoder, a generator or directions, and data, to a table of metrics."""
 
 from .detection import AveragePrecision, Detections, detection, predict
+from .directions import Effects, Walks, effects
+from .disentanglement import CodeTable, Disentanglement, disentanglement
 from .finetuning import finetune
 from .generation import Generation, generation
 from .probes import check, knn, linear, probe
@@ -8,11 +10,17 @@ from .transfer import Transfer, transfer
 
 __all__ = [
     "AveragePrecision",
+    "CodeTable",
     "Detections",
+    "Disentanglement",
+    "Effects",
     "Generation",
     "Transfer",
+    "Walks",
     "check",
     "detection",
+    "disentanglement",
+    "effects",
     "finetune",
     "generation",
     "knn",

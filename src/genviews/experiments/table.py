@@ -38,6 +38,8 @@ class Table:
         scales: Name -> how large, where and how long, with `seeds`, how many.
         measure: (spec, scale, seed, cache) -> column -> number.
         picture: (spec, scale, cache) -> images (N, C, H, W) in [0, 1] that show what a row is, or None.
+        pictured: What those images show.
+        claims: Rows of which the paper says, without two numbers, that the first is ahead of the second.
         notes: What to know about it.
     """
 
@@ -48,4 +50,6 @@ class Table:
     scales: Mapping[str, Any]
     measure: Callable[[Any, Any, int, Cache], Mapping[str, float]]
     picture: Callable[[Any, Any, Cache], Tensor | None] = lambda spec, scale, cache: None
+    pictured: str = "Anchors beside their positives, before augmentation."
+    claims: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()

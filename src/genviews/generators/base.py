@@ -166,6 +166,17 @@ class Generator(nn.Module):
             raise OptionError(f"{type(self).__name__} has no latent space {space!r}; it has {', '.join(self.spaces)}")
         return self
 
+    def first_weights(self) -> list[Tensor]:
+        """The weights (outputs, D) that meet the latent first: of one layer, or of each where it enters several.
+
+        Raises:
+            GenviewsError: If there are none, for the latent meets something else first, or they are unknown.
+        """
+        raise GenviewsError(
+            f"{type(self).__name__} has no weights that meet its latents first, or does not tell them; "
+            "latent-discovery, disco and deep-spectral do without"
+        )
+
     def with_instances(self, features: Tensor | str | Path, labels: Tensor | None = None) -> "Generator":
         """The same generator conditioned on these instances, for families that are; see `ICGAN.with_instances`."""
         raise OptionError(f"{type(self).__name__} is conditioned on no instances; IC-GAN is")

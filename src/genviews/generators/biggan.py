@@ -143,6 +143,15 @@ class Backbone(nn.Module):
                 x = layer(x)
         return (self.output_layer(x).tanh() + 1) / 2
 
+    def first_weights(self) -> list[Tensor]:
+        """As `Generator.first_weights`: of the first layer and, if hierarchical, of each block's norms."""
+        part = self.linear.in_features
+        weights = [self.linear.weight]
+        if self.config["hierarchical"]:
+            norms = [(block.bn1, block.bn2) for block, *_ in self.blocks]
+            weights += [torch.cat([m.weight[:, -part:] for n in pair for m in (n.gain, n.bias)]) for pair in norms]
+        return [F.pad(weight, (i * part, self.latent_dim - (i + 1) * part)) for i, weight in enumerate(weights)]
+
 
 def small(image_shape: tuple[int, int, int]) -> dict[str, Any]:
     """The arguments of a `Backbone` for images (C, H, W) that a CPU trains."""
@@ -212,6 +221,9 @@ class BigGAN(Generator):
 
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
         return self.render(latents, self.embed(cast(Tensor, condition)))
+
+    def first_weights(self) -> list[Tensor]:
+        return self.net.first_weights()
 
 
 @dataclass(frozen=True)

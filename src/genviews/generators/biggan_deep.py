@@ -195,6 +195,11 @@ class BigGANDeep(Generator):
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
         return self.render(latents, self.embeddings(cast(Tensor, condition)))
 
+    def first_weights(self) -> list[Tensor]:
+        """As `Generator.first_weights`: of the first layer and of each gain and bias."""
+        wide = [m for m in self.modules() if isinstance(m, nn.Linear) and m.in_features == 2 * self.latent_dim]
+        return [layer.weight[:, : self.latent_dim] for layer in wide]
+
 
 def _options(path: Path) -> dict[str, Any]:
     """`config.json` beside `pytorch_model.bin`, or `<name>-config.json` beside `<name>-pytorch_model.bin`; nothing if missing."""

@@ -89,6 +89,9 @@ class BurgessVAE(VAE):
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
         return self.decoder(latents).sigmoid()
 
+    def first_weights(self) -> list[Tensor]:
+        return [self.decoder.lin1.weight]
+
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.encoder(images).unflatten(1, (self.latent_dim, 2)).unbind(-1)
         return mean, log_variance

@@ -97,3 +97,6 @@ class DCGAN(Generator):
 
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
         return (self.main(latents[:, :, None, None]) + 1) / 2
+
+    def first_weights(self) -> list[Tensor]:
+        return [self.main.get_parameter("0.weight").flatten(1).T]

@@ -124,6 +124,11 @@ class DiscoVAE(VAE):
             latents = torch.cat([angles.sin(), angles.cos()], dim=1)
         return self.decoder(latents).sigmoid()
 
+    def first_weights(self) -> list[Tensor]:
+        if self.period is not None:
+            raise GenviewsError(f"this DiscoVAE takes sines of its latents (period {self.period}) before any weights meet them")
+        return [self.decoder.get_parameter("0.weight")]
+
     @property
     def encodes(self) -> bool:
         return self.encoder is not None

@@ -134,6 +134,9 @@ class ICGAN(Generator):
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
         return self.net(latents, self.embed(cast(Tensor, condition)))
 
+    def first_weights(self) -> list[Tensor]:
+        return self.net.first_weights()
+
 
 def _read_instances(path: str | Path, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
     content = checkpoints.read(path)

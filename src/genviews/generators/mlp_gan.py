@@ -58,3 +58,6 @@ class MLPGAN(Generator):
 
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
         return (self.net(latents).tanh().unflatten(1, self.image_shape) + 1) / 2
+
+    def first_weights(self) -> list[Tensor]:
+        return [self.net.get_parameter("0.weight")]

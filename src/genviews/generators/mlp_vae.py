@@ -45,6 +45,9 @@ class MLPVAE(VAE):
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
         return self.fc4(self.fc3(latents).relu()).sigmoid().unflatten(1, self.image_shape)
 
+    def first_weights(self) -> list[Tensor]:
+        return [self.fc3.weight]
+
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         hidden = self.fc1(images.flatten(1)).relu()
         return self.fc21(hidden), self.fc22(hidden)

@@ -109,6 +109,9 @@ class SNGAN(Generator):
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
         return (self.model(latents) + 1) / 2
 
+    def first_weights(self) -> list[Tensor]:
+        return [self.model.get_parameter("0.weight")]
+
 
 def _is_second_name(name: str, state: dict[str, Tensor]) -> bool:
     """Whether it is a block's `conv1` or `conv2`, and the same tensor is there as a layer of its `model`."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from ..errors import OptionError
+from ..errors import GenviewsError, OptionError
 from ..randomness import Rng, as_seeds, derive, uniform
 from . import stylegan2_files
 from .base import Generator, Parts
@@ -204,6 +204,9 @@ class StyleGAN2(Generator):
     def in_space(self, space: str) -> Generator:
         return StyleSpace(self, space) if space in ("w", "w+") else super().in_space(space)
 
+    def first_weights(self) -> list[Tensor]:
+        raise GenviewsError("the z of a StyleGAN2 enters a mapping network; take its space w, which meets weights first")
+
 
 class StyleSpace(Generator):
     """A StyleGAN2, of which it shares the weights, whose latents are w or w+; made by `StyleGAN2.in_space`.
@@ -224,6 +227,14 @@ class StyleSpace(Generator):
 
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
         return self.generator.render(latents.unflatten(1, (self.distinct, -1)).expand(-1, self.generator.num_styles, -1))
+
+    def first_weights(self) -> list[Tensor]:
+        """As `Generator.first_weights`: what modulates each convolution, and the colours of the last, in w."""
+        if self.space != "w":
+            raise GenviewsError(f"each w of a {self.space} meets weights of its own; take the space w, and the layers you want")
+        synthesis = self.generator.synthesis
+        layers: Any = [*synthesis.convs, synthesis.to_rgbs[str(synthesis.sides[-1])]]
+        return [layer.affine.weight * layer.affine.scale for layer in layers]
 
     @torch.no_grad()
     def sample_latents(

@@ -1,8 +1,13 @@
 """Latent transforms T_z: how a latent moves."""
 
+from .activations import activation
+from .deep_spectral import deep_spectral
 from .directions import Directions
 from .files import load, save
+from .ganspace import ganspace
 from .navigator import Navigator, distance
+from .sefa import sefa
+from .spectrum import Spectrum
 from .steering import LENGTHS, Steering
 from .transforms import Gaussian, Identity, LatentTransform, Resample, Spherical
 
@@ -14,9 +19,14 @@ __all__ = [
     "LatentTransform",
     "Navigator",
     "Resample",
+    "Spectrum",
     "Spherical",
     "Steering",
+    "activation",
+    "deep_spectral",
     "distance",
+    "ganspace",
     "load",
     "save",
+    "sefa",
 ]

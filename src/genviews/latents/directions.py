@@ -59,7 +59,15 @@ class Directions(nn.Module):
 
     @classmethod
     def of(cls, vectors: Tensor, space: str = "z") -> "Directions":
-        """Those of the vectors (K, D), frozen, of unit length."""
+        """Those of the vectors (K, D), frozen, of unit length.
+
+        Raises:
+            ShapeError: If they are not (K, D), or one has no direction.
+        """
+        if vectors.ndim != 2:
+            raise ShapeError(f"directions are vectors (K, D), got {tuple(vectors.shape)}")
+        if len(zeros := (vectors == 0).all(1).nonzero()):
+            raise ShapeError(f"direction {int(zeros[0])} of {len(vectors)} is a vector of zeros; leave it out")
         found = cls(vectors.shape[1], vectors.shape[0], space=space)
         found.weight.data.copy_(F.normalize(vectors.detach().float(), dim=1))
         return found.eval().requires_grad_(False)

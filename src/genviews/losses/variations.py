@@ -1,6 +1,6 @@
 """DisCo's losses (Ren et al. 2022): contrast of the variations that shifts along latent directions make in a representation."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -55,11 +55,10 @@ def variation_contrast(
     for candidates in (positives, negatives):
         require_candidates("variation_contrast", queries, candidates)
     require_positive(temperature=temperature)
+    _require_form(form)
     attract, repel = inner_products(queries / temperature, positives), inner_products(queries / temperature, negatives)
     if form == "infonce":
         return (torch.cat([attract, repel], dim=1).logsumexp(1, keepdim=True) - attract).mean()
-    if form not in ("paper", "code"):
-        raise OptionError(f"form is {form!r}; choose paper, code or infonce")
     target = repel.detach()
     flipped = torch.zeros_like(target, dtype=torch.bool) if flip_threshold is None else target > flip_threshold
     away = torch.where(flipped & (form == "code"), 1 - target, (~flipped).float()) * F.softplus(repel)
@@ -78,10 +77,20 @@ def domination_entropy(queries: Tensor, positives: Tensor, form: Form = "paper")
         queries: (B, J), l2-normalised, along one direction.
         positives: (N, J), along the same.
         form: "paper" (and "infonce") or "code".
+
+    Raises:
+        ShapeError: If they are of unequal J, or there are no positives.
+        OptionError: If `form` is none of these.
     """
     require_candidates("domination_entropy", queries, positives)
+    _require_form(form)
     if form == "code":
         shares = queries.float().softmax(1)
         return -(shares * (shares + 1e-5).log()).sum(1).mean()
     shares = torch.cat([queries, positives]).float().mean(0).log_softmax(0)
     return -(shares.exp() * shares).mean()
+
+
+def _require_form(form: str) -> None:
+    if form not in get_args(Form):
+        raise OptionError(f"form is {form!r}; choose {', '.join(get_args(Form))}")

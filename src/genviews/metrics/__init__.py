@@ -1,14 +1,22 @@
 """Metrics: arrays in, numbers out."""
 
 from .classification import Classification, few_label
+from .disentanglement import DCI, dci, mig, modularity, mutual_information, sap
+from .disentanglement_batches import beta_vae_score, factor_vae_score
+from .disentanglement_edits import ManipulationDisentanglement, manipulation_disentanglement
 from .generation import Estimate, FeatureStatistics, feature_statistics, fid, inception_score, precision_recall
 from .knn import knn, nearest
 from .linear import few_label_probe, linear_probe
 
 __all__ = [
+    "DCI",
     "Classification",
     "Estimate",
     "FeatureStatistics",
+    "ManipulationDisentanglement",
+    "beta_vae_score",
+    "dci",
+    "factor_vae_score",
     "feature_statistics",
     "few_label",
     "few_label_probe",
@@ -16,6 +24,11 @@ __all__ = [
     "inception_score",
     "knn",
     "linear_probe",
+    "manipulation_disentanglement",
+    "mig",
+    "modularity",
+    "mutual_information",
     "nearest",
     "precision_recall",
+    "sap",
 ]

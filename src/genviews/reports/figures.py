@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from textwrap import fill
@@ -12,15 +12,20 @@ import numpy as np
 import torch
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
+from scipy.stats import gaussian_kde
 from torch import Tensor
 
 from ..errors import ShapeError
 
 COLOURS = ("#3D7FC1", "#D9622B", "#2E9A6B", "#A0559F", "#B8860B", "#8A8F98")
 """Okabe and Ito's colour-blind safe hues, at a lightness with contrast above 3 on white and on black."""
+
+VIOLIN = 5
+"""Values that a density is estimated from, at least."""
 
 _INK = "#010203"  # stands for the page's text colour until the SVG is written
 _STYLE: Any = {
@@ -75,7 +80,7 @@ def grid(images: Tensor | NDArray, columns: int, pad: int = 1) -> NDArray[np.uin
 
 def save_grid(path: Path, images: Tensor | NDArray, columns: int, pad: int = 1) -> None:
     """Writes `grid(images, columns, pad)` as the PNG file `path`."""
-    Image.fromarray(grid(images, columns, pad)).save(path, format="PNG")
+    Image.fromarray(grid(images, columns, pad)).save(path, format="PNG", optimize=True)
 
 
 def curves(
@@ -114,6 +119,8 @@ def curves(
 def error_bars(values: Mapping[str, NDArray[np.float64]], *, xlabel: str) -> str:
     """Draws one line a label: a dot for each value, and their mean with a bar of one standard deviation (ddof 1) to each side.
 
+    Behind `VIOLIN` values or more stands a violin, their density as a Gaussian kernel (Scott's rule) estimates it.
+
     Args:
         values: Label -> values (n,), from top to bottom.
         xlabel: What the values are.
@@ -125,6 +132,11 @@ def error_bars(values: Mapping[str, NDArray[np.float64]], *, xlabel: str) -> str
     def draw(axes: Axes) -> None:
         for row, (points, colour) in enumerate(zip(values.values(), cycle(COLOURS), strict=False)):
             mean, std = points.mean(), points.std(ddof=1) if len(points) > 1 else None
+            if len(points) >= VIOLIN and std:
+                x = np.linspace(points.min(), points.max(), 100)
+                density = gaussian_kde(points)(x)
+                reach = 0.4 * density / density.max()
+                axes.fill_between(x, row - reach, row + reach, color=colour, alpha=0.2, linewidth=0)
             axes.errorbar(mean, row, xerr=std, color=colour, marker="o", markersize=6, capsize=3, linewidth=2)
             axes.annotate(f"{mean:.1f}", (mean, row), (0, 6), textcoords="offset points", ha="center")
             below = row + 0.2 + 0.3 * np.arange(len(points)) / len(points)
@@ -163,11 +175,79 @@ def intervals(x: ArrayLike, series: Mapping[str, ArrayLike], *, xlabel: str) -> 
     return _svg(draw, (3.4, 2.5), salt=xlabel + str(list(series)))
 
 
-def _svg(draw: Callable[[Axes], None], size: tuple[float, float], salt: str) -> str:
+def save_animation(path: Path, frames: Tensor, columns: int, pad: int = 1, milliseconds: int = 90) -> None:
+    """Writes a GIF of 64 colours that moves there and back again, for ever.
+
+    Args:
+        path: The file.
+        frames: (T, N, C, H, W), T > 1 times the N images of a `grid`.
+        columns: Of the grid.
+        pad: Of the grid, black.
+        milliseconds: A frame.
+    """
+    there = [Image.fromarray(grid(images, columns, pad)[..., :3]).quantize(64) for images in frames]
+    first, *rest = there + there[-2:0:-1]
+    first.save(path, format="GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0)
+
+
+def heat_map(values: NDArray, rows: Sequence[str], columns: Sequence[str], *, xlabel: str, ylabel: str = "") -> str:
+    """Draws a matrix of numbers from 0, which is the page's colour, to 1.
+
+    Args:
+        values: (R, C).
+        rows: A label for each of equally many rows, from top to bottom.
+        columns: A label for each of equally many columns, from left to right; empty for none.
+        xlabel: What the columns are.
+        ylabel: What the rows are.
+
+    Returns:
+        An SVG element.
+    """
+    pixels = np.broadcast_to(to_rgba(COLOURS[0]), (*values.shape, 4)).copy()
+    pixels[..., 3] = values.clip(0, 1)
+
+    def draw(axes: Axes) -> None:
+        axes.imshow(pixels, interpolation="none", aspect="auto")
+        for axis, labels, length in ((axes.yaxis, rows, len(values)), (axes.xaxis, columns, values.shape[1])):
+            axis.set_ticks((np.arange(len(labels)) + 0.5) * length / max(1, len(labels)) - 0.5, labels)
+            axis.set_tick_params(length=0)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.spines[:].set_visible(True)
+        axes.spines[:].set_alpha(0.2)
+
+    return _svg(draw, (3.4, 3.4), salt=xlabel + str(values.sum()))
+
+
+def cloud(points: NDArray, colours: NDArray, labels: Sequence[str]) -> str:
+    """Draws points in space.
+
+    Args:
+        points: (n, 3).
+        colours: (n,) in [0, 1], from blue to orange.
+        labels: Of the three axes.
+
+    Returns:
+        An SVG element.
+    """
+    scale = LinearSegmentedColormap.from_list("blue to orange", COLOURS[:2])
+
+    def draw(axes: Any) -> None:
+        axes.scatter(*points.T, c=scale(colours), s=14, linewidth=0, depthshade=False)
+        for axis, label in zip((axes.xaxis, axes.yaxis, axes.zaxis), labels, strict=True):
+            axis.set_label_text(label)
+            axis.set_ticks([])
+            axis.pane.set(facecolor="none", edgecolor=COLOURS[-1], linewidth=0.6, alpha=1)
+            axis.labelpad = -12
+        axes.set_box_aspect((1, 1, 1), zoom=0.95)
+
+    return _svg(draw, (3.4, 3.2), salt=str(labels) + str(colours), projection="3d")
+
+
+def _svg(draw: Callable[[Any], None], size: tuple[float, float], salt: str, projection: str | None = None) -> str:
     """The SVG element of what `draw` puts on axes of `size` inches; `salt` keeps its ids apart from those of other plots."""
     with rc_context({**_STYLE, "svg.hashsalt": salt}), io.StringIO() as file:
         figure = Figure(size, layout="constrained")
-        draw(figure.subplots())
+        draw(figure.subplots(subplot_kw={"projection": projection}))
         figure.savefig(file, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
         svg = file.getvalue()
     svg = re.sub(r"<!--.*?-->|<style.*?</style>", "", svg[svg.index("<svg") :], flags=re.DOTALL)

@@ -1,12 +1,15 @@
 """Does a paper's ordering of rows appear in our numbers, and with what confidence?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from scipy.stats import kendalltau, ttest_1samp
 
 from .scores import Scores, Values
+
+Claims = Sequence[Sequence[str]]
+"""Two rows each, of which the paper says without numbers that the first is ahead."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Comparison:
     Attributes:
         probe: Column.
         better, worse: Rows.
-        paper: By how many points the paper's better row is ahead.
+        paper: By how many points the paper's better row is ahead; None if it only says that it is.
         ours: The same difference here, points, (seeds,), paired by seed.
         p: Of the hypothesis that it is not above 0, by the one-sided paired t-test; None for fewer than two seeds.
     """
@@ -24,7 +27,7 @@ class Comparison:
     probe: str
     better: str
     worse: str
-    paper: float
+    paper: float | None
     ours: Values
     p: float | None
 
@@ -40,16 +43,21 @@ class Comparison:
         return "within noise"
 
 
-def compare(scores: Scores, probe: str, better: str, worse: str, paper: float) -> Comparison:
-    """Two rows that the paper has `paper` points apart."""
+def compare(scores: Scores, probe: str, better: str, worse: str, paper: float | None) -> Comparison:
+    """Two rows that the paper has `paper` points apart, or in this order."""
     ours = scores.gain(better, probe, worse)
     spread = len(ours) > 1 and ours.std() > 0
     p = float(ttest_1samp(ours, 0, alternative="greater").pvalue) if spread else None
     return Comparison(probe, better, worse, paper, ours, p)
 
 
-def orderings(scores: Scores, paper: Mapping[str, Mapping[str, float]], every: bool = False) -> list[Comparison]:
-    """The rows of each column that both the paper and we have, in the paper's order: neighbours, or with `every` all pairs."""
+def orderings(
+    scores: Scores, paper: Mapping[str, Mapping[str, float]], claims: Claims = (), every: bool = False
+) -> list[Comparison]:
+    """The rows of each column that both the paper and we have, in the paper's order: neighbours, or with `every` all pairs.
+
+    After them the pairs of `claims` that the paper has no two numbers of, in all columns.
+    """
     found = []
     for probe in scores.probes:
         ranked = sorted(
@@ -60,12 +68,16 @@ def orderings(scores: Scores, paper: Mapping[str, Mapping[str, float]], every: b
             gap = paper[better][probe] - paper[worse][probe]
             if gap > 0 and len(scores.gain(better, probe, worse)):
                 found.append(compare(scores, probe, better, worse, gap))
+        for better, worse in claims:
+            known = probe in paper.get(better, {}) and probe in paper.get(worse, {})
+            if not known and len(scores.gain(better, probe, worse)):
+                found.append(compare(scores, probe, better, worse, None))
     return found
 
 
-def summary(scores: Scores, paper: Mapping[str, Mapping[str, float]]) -> str:
-    """One sentence on all pairs of rows, empty if the paper has no numbers to compare with."""
-    pairs = orderings(scores, paper, every=True)
+def summary(scores: Scores, paper: Mapping[str, Mapping[str, float]], claims: Claims = ()) -> str:
+    """One sentence on all pairs of rows, empty if the paper neither has numbers to compare with nor claims an order."""
+    pairs = orderings(scores, paper, claims, every=True)
     if not pairs:
         return ""
     verdicts = [pair.verdict for pair in pairs]

@@ -96,22 +96,22 @@ def sheet(images: Tensor | NDArray, alt: str, *, label: str = "", width: int = 4
     scale = max(1, round(_TILE / tile_height))
     pad = max(1, tile_width // 16)
     columns = min(len(images), max(1, (width // scale + pad) // (tile_width + pad)))
-    pixels = grid(images[: rows * columns if rows else None], columns, pad)
-    return _embedded(Image.fromarray(pixels), scale, alt, label)
+    image = Image.fromarray(grid(images[: rows * columns if rows else None], columns, pad))
+    with io.BytesIO() as file:
+        image.save(file, format="PNG", optimize=True)
+        return _embedded(file.getvalue(), "image/png", image.size, scale, alt, label)
 
 
 def picture(path: Path, alt: str, *, label: str = "", width: int = 300) -> Panel:
-    """An image file, enlarged by a whole factor to at most `width` CSS pixels if it is small."""
+    """A PNG or GIF file, enlarged by a whole factor to at most `width` CSS pixels if it is small."""
     with Image.open(path) as image:
-        return _embedded(image, max(1, width // image.width), alt, label)
+        return _embedded(path.read_bytes(), Image.MIME[image.format or ""], image.size, max(1, width // image.width), alt, label)
 
 
-def _embedded(image: Image.Image, scale: int, alt: str, label: str) -> Panel:
-    with io.BytesIO() as file:
-        image.save(file, format="PNG", optimize=True)
-        data = base64.b64encode(file.getvalue()).decode()
-    tag = Markup('<img class="{}" src="data:image/png;base64,{}" width="{}" height="{}" alt="{}">')
-    return Panel(tag.format("tiny" if scale > 1 else "full", data, scale * image.width, scale * image.height, alt), label)
+def _embedded(data: bytes, mime: str, size: tuple[int, int], scale: int, alt: str, label: str) -> Panel:
+    tag = Markup('<img class="{}" src="data:{};base64,{}" width="{}" height="{}" alt="{}">')
+    width, height = (scale * length for length in size)
+    return Panel(tag.format("tiny" if scale > 1 else "full", mime, base64.b64encode(data).decode(), width, height, alt), label)
 
 
 def plot(svg: str, alt: str, *, label: str = "") -> Panel:

@@ -31,6 +31,8 @@ NEEDED = (
 
 ORDER = ("in the paper's order", "column", "paper", "here, paired by seed", "p", "verdict")
 
+ROWS = "A dot a seed, the mean, and one standard deviation to each side; behind five seeds or more, their density."
+
 
 def as_csv(results: dict[str, Any]) -> str:
     """Every cell: row, seed, column, value in percent, and the paper's number."""
@@ -46,7 +48,7 @@ def as_csv(results: dict[str, Any]) -> str:
 def as_text(results: dict[str, Any]) -> str:
     """The table as a terminal shows it, with the paper's numbers, and one sentence on its ordering."""
     scores = Scores.read(results, Path("results.json"))
-    return "\n".join([aligned([*_lines(results, scores)]), summary(scores, results["paper"])]).rstrip()
+    return "\n".join([aligned([*_lines(results, scores)]), _summary(results, scores)]).rstrip()
 
 
 def as_markdown(results: dict[str, Any]) -> str:
@@ -55,7 +57,7 @@ def as_markdown(results: dict[str, Any]) -> str:
     head, *body = _lines(results, scores)
     blocks = [f"## {results['title']}", f"{results['source']}.", " ".join(_made(results)), _pipes(head, body)]
     if compared := [*_order(results, scores)]:
-        blocks += [summary(scores, results["paper"]), _pipes(ORDER, compared)]
+        blocks += [_summary(results, scores), _pipes(ORDER, compared)]
     notes = "\n".join(f"- {note}" for note in results.get("notes", ()))
     return "\n\n".join([*blocks, notes]).rstrip() + "\n"
 
@@ -70,12 +72,12 @@ def write(run: Path, results: dict[str, Any]) -> Path:
         for probe, title in scores.probes.items()
         if (measured := {t: v for row, t in scores.rows.items() if len(v := scores.percent(row, probe))})
     ]
-    order = [Table(ORDER, [[Cell(cell) for cell in line] for line in compared], "Neighbours in the paper's ranking.")]
+    order = [Table(ORDER, _cells(compared), "Neighbours in the paper's ranking; “ahead” where it gives no numbers.")]
     sections = [
-        Section("The table", tables=[Table(head, [[Cell(cell) for cell in line] for line in body], "Mean ± std over seeds, %.")]),
-        Section("Row by row", figures=[Figure(plots, "A dot a seed, the mean, and one standard deviation to each side.")]),
-        Section("Anchors and their positives", figures=[Figure(_pictures(run, scores), "Before augmentation.", rows=True)]),
-        Section("Does the paper's ordering appear?", [summary(scores, results["paper"])], tables=order if compared else []),
+        Section("The table", tables=[Table(head, _cells(body), "Mean ± std over seeds, %.")]),
+        Section("Row by row", figures=[Figure(plots, ROWS)]),
+        Section("Pictures", figures=[Figure(_pictures(run, scores), results.get("pictured", ""), rows=True)]),
+        Section("Does the paper's ordering appear?", [_summary(results, scores)], tables=order if compared else []),
         Section("Notes", results.get("notes", ())),
         Section("Run it again", listings=[Listing("command", results["command"])] if results["command"] else []),
     ]
@@ -85,9 +87,13 @@ def write(run: Path, results: dict[str, Any]) -> Path:
     return page
 
 
+def _cells(lines: Sequence[Sequence[str]]) -> list[list[Cell]]:
+    return [[Cell(cell) for cell in line] for line in lines]
+
+
 def _pictures(run: Path, scores: Scores) -> list[Panel]:
     paths = {title: run / "images" / f"{row}.png" for row, title in scores.rows.items()}
-    return [picture(path, f"Pairs of {title}", label=title, width=830) for title, path in paths.items() if path.exists()]
+    return [picture(path, f"Images of {title}", label=title, width=830) for title, path in paths.items() if path.exists()]
 
 
 def _lines(results: dict[str, Any], scores: Scores) -> Iterator[list[str]]:
@@ -106,12 +112,16 @@ def _lines(results: dict[str, Any], scores: Scores) -> Iterator[list[str]]:
         yield line
 
 
+def _summary(results: dict[str, Any], scores: Scores) -> str:
+    return summary(scores, results["paper"], results.get("claims", ()))
+
+
 def _order(results: dict[str, Any], scores: Scores) -> Iterator[list[str]]:
-    for pair in orderings(scores, results["paper"]):
+    for pair in orderings(scores, results["paper"], results.get("claims", ())):
         yield [
             f"{scores.rows[pair.better]} > {scores.rows[pair.worse]}",
             scores.probes[pair.probe],
-            signed(pair.paper, 2),
+            "ahead" if pair.paper is None else signed(pair.paper, 2),
             mean_std(pair.ours, sign=True, digits=2),
             "" if pair.p is None else f"{pair.p:.3f}",
             pair.verdict,

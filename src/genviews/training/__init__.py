@@ -3,6 +3,8 @@
 from .classifier import ClassifierOptions, train_classifier
 from .cop_gen import COPGen, NavigatorOptions, NavigatorRun, train_navigator, untrained
 from .detection import DetectorOptions, detector, load_detector, train_detector
+from .disco import DiscoOptions, disco
+from .discovery import DISCOVERIES, discover
 from .finetuning import FinetuneOptions, finetune
 from .fit import fit
 from .gans import GANOptions
@@ -19,10 +21,12 @@ from .vaes import VAEOptions
 
 __all__ = [
     "DEFAULTS",
+    "DISCOVERIES",
     "METHODS",
     "COPGen",
     "ClassifierOptions",
     "DetectorOptions",
+    "DiscoOptions",
     "FinetuneOptions",
     "FrechetDistance",
     "GANOptions",
@@ -38,6 +42,8 @@ __all__ = [
     "SteeringOptions",
     "VAEOptions",
     "detector",
+    "disco",
+    "discover",
     "finetune",
     "fit",
     "load_detector",

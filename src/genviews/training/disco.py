@@ -13,7 +13,7 @@ from torch.optim import Adam
 
 from .. import encoders
 from ..encoders import Encoder
-from ..errors import OptionError, require_positive
+from ..errors import OptionError, require_choices, require_positive
 from ..generators.base import Generator
 from ..latents import Directions
 from ..latents.directions import DirectionKind
@@ -22,6 +22,7 @@ from ..losses.variations import Form
 from ..randomness import derive, normal, sample_seeds, uniform
 from ..views.sources import draw_conditions
 from .fit import Learner, Seeds, fit
+from .shift_regression import in_space, new_encoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ class DiscoOptions:
         space: The latent space they are of; "w" if the generator has it, else "z", if None.
         codes: J, the dimensions of the representation.
         backbone: Of the encoder, of `Encoder`.
-        encoder: Further arguments of the encoder, such as `width`.
+        architecture: Further arguments of the encoder, such as `width`.
         pretrained: Folder of an encoder that is kept as it is, so that the directions alone are learned (Appendix E).
         shift: How far: epsilon of U[-epsilon, epsilon], or the standard deviation.
         distribution: Of the shifts: "uniform" (the paper), or "normal", of which the code takes those in (0, 0.5) for 0.5.
@@ -45,7 +46,7 @@ class DiscoOptions:
         flip_threshold: Above which a negative is taken for a positive; None takes none for it.
         entropy: lambda, the weight of the domination entropy.
         contrasted: "variation", or "concatenation" of both representations (Table 2).
-        objective: "contrast", or "classification" of the direction by a linear layer (Table 2).
+        objective: "contrast", or "classification" by a linear layer, of a direction drawn for each of the B + N + K (Table 2).
         batch_size: B, queries a step.
         positives: N, along the queries' direction.
         negatives: K, along others.
@@ -59,7 +60,7 @@ class DiscoOptions:
     space: str | None = None
     codes: int = 32
     backbone: str = "disco"
-    encoder: Mapping[str, Any] = field(default_factory=dict)
+    architecture: Mapping[str, Any] = field(default_factory=dict)
     pretrained: str | None = None
     shift: float = 6.0
     distribution: Literal["uniform", "normal"] = "uniform"
@@ -83,6 +84,12 @@ class DiscoOptions:
             raise OptionError(f"count is {self.count}; to contrast directions takes at least 2")
         if self.entropy < 0:
             raise OptionError(f"entropy is {self.entropy}; it is a weight, at least 0")
+        require_choices(self)
+
+    @property
+    def samples(self) -> int:
+        """Latents a step."""
+        return self.batch_size + self.positives + self.negatives
 
 
 class DiscoLearner(Learner):
@@ -102,22 +109,25 @@ class DiscoLearner(Learner):
         width = encoder.num_features * (2 if options.contrasted == "concatenation" else 1)
         self.classifier = nn.Linear(width, directions.count) if options.objective == "classification" else None
 
-    def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor:
-        o, seeds = self.options, batch[1]
-        kept = len(seeds) * (o.batch_size + o.positives) // (o.batch_size + o.positives + o.negatives)
-        latents = self.generator.sample_latents(len(seeds), rng=seeds)
-        condition = draw_conditions(self.generator, seeds)
-        index, shift = self.draw(seeds, kept)
+    def on_fit_start(self) -> None:
+        o, ranks = self.options, self.trainer.world_size
+        if any(count % ranks for count in (o.batch_size, o.positives, o.negatives)):
+            sizes = f"batch_size {o.batch_size}, positives {o.positives} and negatives {o.negatives}"
+            raise OptionError(f"{sizes} do not divide among {ranks} devices; each must be a multiple of {ranks}")
 
-        with torch.no_grad():  # the negatives and the images before the shift move no direction
-            base = self.generator(latents, condition)
-            negatives = self.contrasted(self.render(latents, index, shift, condition, slice(kept, None)), base[kept:])
-        keys = self.contrasted(self.render(latents, index, shift, condition, slice(0, kept)), base[:kept])
+    def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], step: int) -> Tensor:
+        o, seeds, count = self.options, batch[1], self.directions.count
         if self.classifier is not None:
-            loss = F.cross_entropy(self.classifier(torch.cat([keys, negatives])), index)
+            index = _pick(derive(seeds, 1), count)
+            loss = F.cross_entropy(self.classifier(self.contrasted(seeds, index)).float(), index)
             self.log("loss", loss)
             return loss
-        queries, positives = keys.tensor_split([kept * o.batch_size // (o.batch_size + o.positives)])
+        first, kept = (n * len(seeds) // o.samples for n in (o.batch_size, o.batch_size + o.positives))
+        common = _pick(sample_seeds(o.seed, torch.tensor([-1 - step], device=seeds.device)), count)
+        queries, positives = self.contrasted(seeds[:kept], common.expand(kept)).tensor_split([first])
+        with torch.no_grad():  # negatives teach neither
+            others = (common + 1 + _pick(derive(seeds[kept:], 1), count - 1)) % count
+            negatives = self.contrasted(seeds[kept:], others)
         queries, positives, negatives = map(gather, (queries, positives, negatives))
         contrast = variation_contrast(queries, positives, negatives, o.temperature, o.flip_threshold, o.form)
         entropy = domination_entropy(queries, positives, o.form)
@@ -125,27 +135,24 @@ class DiscoLearner(Learner):
         self.log_dict({"loss": loss, "contrast": contrast, "entropy": entropy})
         return loss
 
-    def draw(self, seeds: Tensor, kept: int) -> tuple[Tensor, Tensor]:
-        """One direction for the first `kept` samples, another for each of the rest; and shifts."""
-        o, count = self.options, self.directions.count
-        common = (uniform(sample_seeds(o.seed, torch.tensor([self.global_step], device=seeds.device)), 1)[0] * count).long()
-        others = 1 + (uniform(derive(seeds, 1), 1)[:, 0] * (count - 1)).long()
-        index = (common + others.index_fill(0, torch.arange(kept, device=seeds.device), 0)) % count
-        if o.distribution == "uniform":
-            return index, o.shift * (2 * uniform(derive(seeds, 2), 1)[:, 0] - 1)
-        shift = o.shift * normal(derive(seeds, 2), 1)[:, 0]
-        return index, torch.where((shift > 0) & (shift < 0.5), 0.5, shift)
-
-    def render(self, latents: Tensor, index: Tensor, shift: Tensor, condition: Tensor | None, part: slice) -> Tensor:
-        moved = latents[part] + self.directions(index[part], shift[part])
-        return self.generator(moved, None if condition is None else condition[part])
-
-    def contrasted(self, shifted: Tensor, base: Tensor) -> Tensor:
-        """What two images (B, C, H, W) each are contrasted by, (B, J) or (B, 2 J)."""
+    def contrasted(self, seeds: Tensor, index: Tensor) -> Tensor:
+        """What the samples `seeds` (n,), moved along the directions `index` (n,), are contrasted by: (n, J) or (n, 2 J)."""
+        latents, condition = self.generator.sample_latents(len(seeds), rng=seeds), draw_conditions(self.generator, seeds)
+        with torch.no_grad():  # no direction moves them
+            base = self.generator(latents, condition)
+        shifted = self.generator(latents + self.directions(index, self.shifts(seeds)), condition)
         first, second = self.encoder(torch.cat([shifted, base])).chunk(2)
         if self.options.contrasted == "variation":
             return variation(first, second)
         return F.normalize(torch.cat([first, second], dim=1).float(), dim=1)
+
+    def shifts(self, seeds: Tensor) -> Tensor:
+        """How far each of the samples (n,) moves."""
+        seeds = derive(seeds, 3)  # for draw_conditions takes 2
+        if self.options.distribution == "uniform":
+            return self.options.shift * (2 * uniform(seeds, 1)[:, 0] - 1)
+        shifts = self.options.shift * normal(seeds, 1)[:, 0]
+        return torch.where((shifts > 0) & (shifts < 0.5), 0.5, shifts)
 
     def configure_optimizers(self) -> Any:
         parts = [part for part in (self.directions, self.encoder, self.classifier) if part is not None]
@@ -171,22 +178,21 @@ def disco(
     Raises:
         OptionError: If the generator has no such space, or an option is wrong.
     """
-    space = options.space or ("w" if "w" in generator.spaces else "z")
-    generator = generator.in_space(space)
+    generator, space = in_space(generator, options.space)
     directions = Directions(generator.latent_dim, options.count, options.kind, space=space, seed=options.seed)
     if options.pretrained:
         encoder = encoders.load(options.pretrained).requires_grad_(False)
     else:
-        channels, side, _ = generator.image_shape
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(options.seed)
-            encoder = Encoder(options.backbone, channels, side, options.codes, **options.encoder)
-    batch = options.batch_size + options.positives + options.negatives
+        channels, *sides = generator.image_shape
+        encoder = new_encoder(options.backbone, channels, max(sides), options.codes, options.architecture, options.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        learner = DiscoLearner(generator, directions, encoder, options)
     fit(
-        DiscoLearner(generator, directions, encoder, options),
-        Seeds(options.steps * batch),
+        learner,
+        Seeds(options.steps * options.samples),
         steps=options.steps,
-        batch_size=batch,
+        batch_size=options.samples,
         seed=options.seed,
         out=out,
         resume=resume,
@@ -194,3 +200,8 @@ def disco(
         **trainer,
     )
     return directions.eval().requires_grad_(False), encoder.eval().requires_grad_(False)
+
+
+def _pick(seeds: Tensor, count: int) -> Tensor:
+    """One of `count` for each of the seeds (n,), int64 (n,)."""
+    return (uniform(seeds, 1)[:, 0] * count).long()

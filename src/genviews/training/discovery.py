@@ -15,12 +15,18 @@ from ..encoders import Encoder
 from ..errors import OptionError
 from ..generators.base import Generator
 from ..latents import Directions
+from .closed_form import DeepSpectralOptions, GANSpaceOptions, SeFaOptions, deep_spectral, ganspace, sefa
 from .disco import DiscoOptions, disco
+from .latent_discovery import LatentDiscoveryOptions, latent_discovery
 
 Discovered = tuple[Directions, Encoder]
 
 DISCOVERIES: dict[str, tuple[type, Callable[..., Discovered]]] = {
     "disco": (DiscoOptions, disco),
+    "latent-discovery": (LatentDiscoveryOptions, latent_discovery),
+    "ganspace": (GANSpaceOptions, ganspace),
+    "sefa": (SeFaOptions, sefa),
+    "deep-spectral": (DeepSpectralOptions, deep_spectral),
 }
 """Name -> its options, and `(generator, options, out, resume, **trainer) -> directions and encoder`, both frozen."""
 

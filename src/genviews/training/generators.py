@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 
-from .. import generators, runs
+from .. import encoders, generators, runs
 from ..checkpoints import write_text
 from ..data import Images
 from ..errors import OptionError, require_options, require_positive
@@ -115,7 +115,8 @@ def train_generator(
         family: One of `DEFAULTS`.
         images: To learn from.
         options: See `GeneratorOptions`; the family's `DEFAULTS` if None.
-        out: Run folder: beside the generator `metrics.csv`, `results.json` and `images/samples-STEP.png`.
+        out: Run folder: beside the generator `metrics.csv`, `results.json` and `images/samples-STEP.png`; of an InfoGAN-CR also
+            what tells codes from images, in `encoder/`.
         resume: Go on from the last checkpoint in `out`, or return the generator that a finished run left there.
         architecture: Further arguments of the family's constructor.
         discriminator: Further arguments of the constructor of a GAN's discriminator.
@@ -178,5 +179,7 @@ def train_generator(
         **runs.facts(),
     }
     rank_zero_only(write_text)(out / "results.json", json.dumps(results, indent=1) + "\n")
+    if isinstance(module, InfoGANCR):
+        rank_zero_only(encoders.save)(module.encoder(family, **(discriminator or {})), out / "encoder")
     rank_zero_only(generators.save)(trained, out)
     return trained

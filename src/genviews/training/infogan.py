@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..encoders import projector
+from ..encoders import Encoder, projector
 from ..errors import OptionError
 from ..generators import Generator
 from ..randomness import derive, normal, uniform
@@ -119,3 +119,10 @@ class InfoGANCR(GAN):
         generator, discriminator = super().parameter_groups()
         heads = [*self.code_head.parameters(), *self.pair_classifier.parameters()]
         return [generator, discriminator, {**discriminator, "params": heads}]
+
+    def encoder(self, family: str, **discriminator: Any) -> Encoder:
+        """Q, frozen: images (B, C, H, W) in [0, 1] -> codes (B, codes); of a family, its discriminator's arguments."""
+        channels, side, _ = self.generator.image_shape
+        encoder = Encoder(f"{family}-discriminator", channels, side, self.gan_options.codes, **discriminator)
+        encoder.backbone.discriminator, encoder.backbone.head = self.discriminator, self.code_head
+        return encoder.eval().requires_grad_(False)

@@ -1,16 +1,16 @@
 """Training objectives of a VAE: the evidence lower bound and its disentangling relatives."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, get_args, get_origin
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ..errors import OptionError, require_positive
+from ..errors import OptionError, require_choices, require_positive
 from ..generators.base import VAE
 from ..losses import gather
 from ..randomness import derive, normal, uniform
@@ -48,10 +48,7 @@ class VAEOptions:
 
     def __post_init__(self) -> None:
         require_positive(std=self.std, discriminator_width=self.discriminator_width, discriminator_lr=self.discriminator_lr)
-        for field in fields(self):
-            value, choices = getattr(self, field.name), get_args(field.type)
-            if get_origin(field.type) is Literal and value not in choices:
-                raise OptionError(f"{field.name} is {value!r}; choose {' or '.join(choices)}")
+        require_choices(self)
         weights = OBJECTIVES[self.objective].weights
         for name, value in {"alpha": self.alpha, "beta": self.beta, "gamma": self.gamma}.items():
             if value is not None and not (name in weights and value >= 0):

@@ -15,15 +15,12 @@ from ...evaluation import probe
 from ...generators import Generator
 from ...latents import Gaussian, Identity, LatentTransform, Resample
 from ...training import (
-    DEFAULTS,
     DetectorOptions,
     FinetuneOptions,
-    GANOptions,
     NavigatorOptions,
     PretrainOptions,
     SteeringOptions,
     pretrain,
-    train_generator,
     train_navigator,
     train_steering,
     untrained,
@@ -32,6 +29,7 @@ from ...training.judges import by_samples
 from ...views import RealViews, RenderedViews, Views, render
 from ...views.rendering import describe
 from ..cache import Cache
+from ..recipes import GeneratorRecipe, trained
 from ..table import Row
 
 SHOWN = 8
@@ -60,27 +58,6 @@ class Spec:
     augmentation: str | None = None
     navigator: Mapping[str, Any] = field(default_factory=dict)
     longer: int = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class GeneratorRecipe:
-    """A generator that is trained first, on the images of the table.
-
-    Attributes:
-        family: Of `training.DEFAULTS`.
-        image_size: Side in pixels.
-        options: Changes of the family's defaults.
-        architecture: Arguments of the family's constructor.
-        discriminator: Arguments of its discriminator's.
-        gan: What the two descend; None for the default.
-    """
-
-    family: str
-    image_size: int
-    options: Mapping[str, Any] = field(default_factory=dict)
-    architecture: Mapping[str, Any] = field(default_factory=dict)
-    discriminator: Mapping[str, Any] = field(default_factory=dict)
-    gan: GANOptions | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,18 +144,7 @@ def opened(scale: Scale, cache: Cache) -> tuple[Generator, Splits]:
         generator = generators.load(recipe).to(devices.best())
         return generator, datasets.load(scale.data, generator.image_shape[-1])
     data = datasets.load(scale.data, recipe.image_size)
-    with cache.folder("generators", [scale.data, recipe]) as folder:
-        generator = train_generator(
-            recipe.family,
-            data.train,
-            replace(DEFAULTS[recipe.family], **recipe.options),
-            folder,
-            resume=True,
-            architecture=recipe.architecture,
-            discriminator=recipe.discriminator,
-            gan=recipe.gan,
-        )
-    return generator.to(devices.best()), data
+    return trained(recipe, scale.data, data.train, cache)[0], data
 
 
 def rendered(spec: Spec, scale: Scale, generator: Generator, cache: Cache) -> tuple[Views, list[Any]]:

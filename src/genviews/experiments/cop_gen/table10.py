@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from ..recipes import GeneratorRecipe
 from ..table import Row, Table
 from .scales import PAPER, SMALL, SMOKE
-from .settings import PROBES, GeneratorRecipe, Spec, pairs, probes
+from .settings import PROBES, Spec, pairs, probes
 
 SUPERVISED = {"supervised": True}
 

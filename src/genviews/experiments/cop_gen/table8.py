@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from ...training import GANOptions
+from ..recipes import GeneratorRecipe
 from ..table import Row, Table
 from .scales import PAPER_100, SMALL, SMOKE
-from .settings import PROBES, GeneratorRecipe, Spec, pairs, probes
+from .settings import PROBES, Spec, pairs, probes
 
 TABLE = Table(
     title="COP-Gen in IC-GAN's instance-conditional space",
@@ -21,7 +22,9 @@ TABLE = Table(
         "smoke": SMOKE,
         "small": replace(
             SMALL,
-            generator=GeneratorRecipe(family="icgan", image_size=32, options={"steps": 2000}, gan=GANOptions(discriminator_lr=4)),
+            generator=GeneratorRecipe(
+                family="icgan", image_size=32, options={"steps": 2000}, objective=GANOptions(discriminator_lr=4)
+            ),
         ),
         "paper": replace(PAPER_100, generator="icgan_biggan_imagenet_res128"),
     },
