@@ -115,7 +115,7 @@ SMALL = Scale(
         lr=2e-3,
     ),
     seeds=3,
-    runs=3,
+    runs=5,
     samples=5000,
     attributes=ClassifierOptions(steps=300),
 )
