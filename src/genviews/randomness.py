@@ -69,6 +69,11 @@ def uniform(seeds: Tensor, count: int) -> Tensor:
     return _bits(seeds, count, 24).float() / (1 << 24)
 
 
+def pick(seeds: Tensor, count: int) -> Tensor:
+    """One of 0 to count - 1 for each of the seeds (n,), each as likely, int64 (n,)."""
+    return (uniform(seeds, 1)[:, 0] * count).long()
+
+
 def normal(seeds: Tensor, count: int, truncation: float | None = None) -> Tensor:
     """Standard normal numbers, float32 (n, count), by the inverse of the distribution function.
 

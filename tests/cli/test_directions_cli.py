@@ -98,7 +98,8 @@ def test_discover_says_in_a_line_what_is_wrong_and_leaves_the_folder_free(
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [("--shift 0", "shift is 0"), ("--top 0", "top is 0"), ("--anchors 0", "anchors is 0")]
+    ("options", "message"),
+    [("--shift 0", "shift is 0"), ("--top 0", "top is 0"), ("--anchors 0", "anchors is 0"), ("--samples 0", "samples is 0")],
 )
 def test_show_says_in_a_line_what_is_wrong(options: str, message: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert message in error(f"directions show digits-flow {run} {options}", capsys)

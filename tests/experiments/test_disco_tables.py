@@ -95,6 +95,12 @@ def test_a_row_changes_the_scales_options(cache: Cache) -> None:
         discovered(Spec(generator="vae", method=None), SMOKE, 0, cache)
 
 
+@pytest.mark.parametrize("name", ["runs", "classified", "anchors", "strengths"])
+def test_a_scale_of_nothing_is_refused(name: str) -> None:
+    with pytest.raises(OptionError, match=f"{name} is 0; it must be positive"):
+        replace(SMOKE, **{name: 0})
+
+
 def test_a_generator_may_be_a_path(cache: Cache) -> None:
     _, folder = opened("vae", SMOKE, 0, cache)
     scale = replace(SMOKE, generators={"gan": str(folder)})

@@ -160,14 +160,26 @@ def test_settings_reach_into_dictionaries_of_options() -> None:
         "methods.sefa": {"count": 2},
         "generators.vae.options.steps": 4,
         "generators.gan": "file",
+        "generators.factor-vae": "folder",
     }
     scale = changed(smoke, changes)
     assert (scale.methods["disco"].steps, scale.methods["sefa"].count) == (3, 2)
     assert (scale.generators["vae"].options["steps"], scale.generators["gan"]) == (4, "file")
+    assert scale.generators["factor-vae"] == "folder"
     assert scale.methods["disco"].codes == smoke.methods["disco"].codes
     assert scale.generators["flow"] == smoke.generators["flow"]
-    with pytest.raises(OptionError, match=r"'dicso\.steps' is within 'dicso', which is none of disco, latent-discovery"):
-        changed(smoke, {"methods.dicso.steps": 3})
+    assert changed(smoke, {"methods": {"disco": {"steps": 3}, "sefa": {"count": 2}}}).methods == scale.methods
+    for unknown in ({"methods.dicso.steps": 3}, {"methods.dicso": {"steps": 3}}, {"methods": {"dicso": {"steps": 3}}}):
+        with pytest.raises(OptionError, match="'dicso' is none of disco, latent-discovery"):
+            changed(smoke, unknown)
+    with pytest.raises(OptionError, match="DiscoOptions cannot be 3; change its options by their names"):
+        changed(smoke, {"methods.disco": 3})
+
+
+def test_settings_are_judged_together() -> None:
+    methods = TABLES["disco/table1"].scales["smoke"].methods
+    found = changed(methods["latent-discovery"], {"shift": 0.25, "least_shift": 0.125, "encoder.lr": 1, "encoder.shift": 2})
+    assert (found.shift, found.least_shift, found.encoder.lr, found.encoder.shift) == (0.25, 0.125, 1, 2)
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,8 @@ def test_no_more_directions_are_given_than_there_are() -> None:
     for count in (0, 4):
         with pytest.raises(OptionError, match=f"count is {count}; in the 5 dimensions of w there are 3 such directions"):
             spectrum.directions(count, "w")
+    with pytest.raises(OptionError, match="in the 5 dimensions of z there are 0 such directions"):
+        Spectrum(torch.eye(5), torch.zeros(5)).directions()
 
 
 def test_numbers_that_are_not_finite_are_refused() -> None:

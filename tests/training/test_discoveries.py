@@ -201,6 +201,12 @@ def test_images_of_any_size_are_encoded() -> None:
     assert encoder.image_size == 16 and encoder(torch.rand(2, 1, 10, 10)).shape == (2, 4)
 
 
+@pytest.mark.parametrize("architecture", [{"widht": 2}, {"width": -1}, {"width": "big"}, {"outputs": 5}, {"in_channels": 3}])
+def test_an_encoder_that_cannot_be_built_is_refused(architecture: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=r"architecture is \{.*\}; conv-small cannot be built so: "):
+        regress_shifts(bars(), Directions.of(torch.eye(4)), replace(TINY, architecture=architecture))
+
+
 def test_in_w_layers_are_chosen() -> None:
     generator = generators.load("fashion-stylegan2")
     options = SeFaOptions(count=2, layers=(1, 2), encoder=replace(TINY, steps=1))

@@ -18,26 +18,31 @@ def changed(settings: Any, changes: Mapping[str, Any]) -> Any:
     """
     if not isinstance(changes, Mapping):
         raise OptionError(f"{type(settings).__name__} cannot be {changes!r}; change its options by their names")
+    values: dict[str, Any] = {}
     for name, value in changes.items():
-        head, _, rest = name.partition(".")
+        head, _, rest = str(name).partition(".")
         if isinstance(settings, Mapping):
-            old = settings.get(head)
-            if rest and old is None:
-                raise OptionError(f"{name!r} is within {head!r}, which is none of {', '.join(settings)}")
-            if rest or (is_dataclass(old) and isinstance(value, Mapping)):
-                value = changed(old, {rest: value} if rest else value)
-            settings = {**settings, head: value}
-            continue
-        if not is_dataclass(settings) or isinstance(settings, type):
-            raise OptionError(f"{settings!r} has no option {name!r}; leave it out")
-        require_options(type(settings), [head])
-        kind = get_type_hints(type(settings))[head]
-        if rest or is_dataclass(kind):
-            value = changed(getattr(settings, head), {rest: value} if rest else value)
+            if head not in settings and (rest or _holds_options(settings)):
+                raise OptionError(f"{head!r} is none of {', '.join(settings)}")
+            old = values.get(head, settings.get(head))
+            inside = is_dataclass(old) and not isinstance(value, str)
+        elif is_dataclass(settings) and not isinstance(settings, type):
+            require_options(type(settings), [head])
+            kind, old = get_type_hints(type(settings))[head], values.get(head, getattr(settings, head))
+            inside = is_dataclass(kind) or _holds_options(old)
         else:
+            raise OptionError(f"{settings!r} has no option {name!r}; leave it out")
+        if rest or inside:
+            value = changed(old, {rest: value} if rest else value)
+        elif not isinstance(settings, Mapping):
             value = _typed(head, kind, value)
-        settings = replace(settings, **{head: value})
-    return settings
+        values[head] = value
+    return {**settings, **values} if isinstance(settings, Mapping) else replace(settings, **values)
+
+
+def _holds_options(value: Any) -> bool:
+    """Whether it is a dict of dataclasses, whose names stay."""
+    return isinstance(value, Mapping) and any(map(is_dataclass, value.values()))
 
 
 def _typed(name: str, kind: Any, value: Any) -> Any:

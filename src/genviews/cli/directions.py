@@ -51,7 +51,8 @@ def discover(
         resume: Go on with the run in `out`.
         count: How many directions; the method's own number if not given.
         space: The latent space; w if the generator has it, else z, if not given.
-        steps: Optimiser steps, of the directions and the encoder or of what is learned of them.
+        steps: Optimiser steps: of disco's directions and encoder, of latent-discovery's directions (settings.encoder.steps are
+            of its encoder), of the encoder alone where directions are computed.
         seed: Of everything.
         settings: Other options of the method, by the names in its results.json: `--settings.architecture.width 16`.
         checkpoint_every: Steps between checkpoints.
@@ -98,7 +99,7 @@ def show(
         gif: Animate the shifts too.
         data: A data set with known factors: the codes are pictured over three of them, not over three directions.
     """
-    require_positive(shift=shift, top=top)
+    require_positive(shift=shift, anchors=anchors, top=top, samples=samples)
     path = run / "results.json"
     results = read_results(path, ("kind",))
     if results["kind"] != "directions":

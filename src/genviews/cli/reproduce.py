@@ -38,7 +38,8 @@ def reproduce(
         scale: "smoke" (seconds, says that it runs), "small" (two cores, half an hour) or "paper" (its own setting).
         out: Where cells and tables are kept, for all tables.
         data: Images by name or path; the scale's if not given.
-        generator: A built-in name, a checkpoint file or a folder; the scale's if not given.
+        generator: A built-in name, a checkpoint file or a folder; the scale's if not given. DisCo's tables, which have several,
+            take `--settings.generators.gan G.pt` instead.
         seeds: How many; the scale's if not given.
         devices: Cells measured side by side, each on its GPU, or on its share of the processor.
         settings: Other changes of the scale, by the names in its results.json: `--settings.encoder.steps 400`.

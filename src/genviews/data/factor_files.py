@@ -58,7 +58,7 @@ def npz(path: Path) -> FactorDataset:
     keys = ("imgs", "latents_classes", "images", "factors", "factor_sizes", "factor_names")
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in keys if key in file.files}
+            there, arrays = sorted(file.files), {key: file[key] for key in keys if key in file.files}
     except Exception as error:
         raise DataError(f"{path} cannot be read as npz ({error}); save it with numpy.savez(images=..., factors=...)") from None
     if "imgs" in arrays and "latents_classes" in arrays:
@@ -68,7 +68,7 @@ def npz(path: Path) -> FactorDataset:
         return _grid(path, MPI3D, arrays["images"])
     factors = arrays.get("factors")
     if "images" not in arrays or (factors is None and "factor_sizes" not in arrays):
-        raise DataError(f"{path} holds {sorted(arrays)}; it needs images, and factors or factor_sizes")
+        raise DataError(f"{path} holds {there}; it needs images, and factors or factor_sizes")
     if factors is None:
         sizes = arrays["factor_sizes"]
     elif factors.ndim != 2 or factors.dtype.kind not in "iu" or not len(factors):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import OptionError, ShapeError
+from ..errors import OptionError, ShapeError, require_positive
 from ..generators import DISCRIMINATORS
 from ..generators.disco_vae import convolutional_encoder
 
@@ -19,6 +19,7 @@ _CODES = {f"{family}-discriminator": family for family in ("dcgan", "sngan", "st
 
 def conv_small(in_channels: int, width: int = 32, outputs: int | None = None) -> nn.Sequential:
     """Three 3x3 stride-2 convolutions (width, 2 width, 4 width channels) with BatchNorm and ReLU, averaged: for 8-32 px."""
+    require_positive(width=width)
     layers: list[nn.Module] = []
     for into, out in ((in_channels, width), (width, 2 * width), (2 * width, 4 * width)):
         layers += [nn.Conv2d(into, out, 3, 2, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]

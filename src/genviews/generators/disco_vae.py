@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoints import is_state_dict
-from ..errors import GenviewsError
+from ..errors import GenviewsError, require_positive
 from .base import VAE, Parts
 from .sizes import doublings, last_index
 
@@ -25,6 +25,7 @@ def convolutional_encoder(channels: int, size: int, outputs: int, width: int = 6
     Raises:
         OptionError: If the size is no power of two above 4.
     """
+    require_positive(width=width, outputs=outputs)
     widths = [width * min(2**i, 4) for i in range(doublings((channels, size, size)) + 1)]
     hidden, flat = 4 * width, widths[-1] * _SIDE**2
     layers: list[nn.Module] = [nn.Conv2d(channels, width, 7, 1, 3), nn.LeakyReLU()]

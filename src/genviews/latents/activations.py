@@ -21,7 +21,7 @@ def activation(generator: Generator, layer: str) -> Callable[[Tensor, Tensor | N
     """
     modules = dict(generator.named_modules())
     if layer not in ("latent", "image") and layer not in modules:
-        near = get_close_matches(layer, modules, 3, 0.4) or [name for name in modules if "." in name][:3]
+        near = get_close_matches(layer, modules, 3, 0.4) or [name for name in modules if name][-3:]
         raise OptionError(f"layer is {layer!r}; choose latent, image or a module of the generator, such as {', '.join(near)}")
 
     def found(latents: Tensor, condition: Tensor | None = None) -> Tensor:

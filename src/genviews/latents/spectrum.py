@@ -41,7 +41,8 @@ class Spectrum(NamedTuple):
             OptionError: If there are not as many whose eigenvalue is above 1e-12 of the largest.
         """
         there = int((self.values > _NOTHING * self.values[0]).sum())
-        if count is not None and not 0 < count <= there:
+        wanted = min(there, _MOST) if count is None else count
+        if not 0 < wanted <= there:
             dim = self.vectors.shape[1]
-            raise OptionError(f"count is {count}; in the {dim} dimensions of {space} there are {there} such directions")
-        return Directions.of(self.vectors[: count or min(there, _MOST)], space)
+            raise OptionError(f"count is {wanted}; in the {dim} dimensions of {space} there are {there} such directions")
+        return Directions.of(self.vectors[:wanted], space)

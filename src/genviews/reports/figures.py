@@ -132,7 +132,7 @@ def error_bars(values: Mapping[str, NDArray[np.float64]], *, xlabel: str) -> str
     def draw(axes: Axes) -> None:
         for row, (points, colour) in enumerate(zip(values.values(), cycle(COLOURS), strict=False)):
             mean, std = points.mean(), points.std(ddof=1) if len(points) > 1 else None
-            if len(points) >= VIOLIN and std:
+            if len(points) >= VIOLIN and np.ptp(points) > 0:
                 x = np.linspace(points.min(), points.max(), 100)
                 density = gaussian_kde(points)(x)
                 reach = 0.4 * density / density.max()

@@ -19,7 +19,7 @@ from ..latents import Directions
 from ..latents.directions import DirectionKind
 from ..losses import domination_entropy, gather, variation, variation_contrast
 from ..losses.variations import Form
-from ..randomness import derive, normal, sample_seeds, uniform
+from ..randomness import derive, normal, pick, sample_seeds, uniform
 from ..views.sources import draw_conditions
 from .fit import Learner, Seeds, fit
 from .shift_regression import in_space, new_encoder
@@ -118,15 +118,15 @@ class DiscoLearner(Learner):
     def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], step: int) -> Tensor:
         o, seeds, count = self.options, batch[1], self.directions.count
         if self.classifier is not None:
-            index = _pick(derive(seeds, 1), count)
+            index = pick(derive(seeds, 1), count)
             loss = F.cross_entropy(self.classifier(self.contrasted(seeds, index)).float(), index)
             self.log("loss", loss)
             return loss
         first, kept = (n * len(seeds) // o.samples for n in (o.batch_size, o.batch_size + o.positives))
-        common = _pick(sample_seeds(o.seed, torch.tensor([-1 - step], device=seeds.device)), count)
+        common = pick(sample_seeds(o.seed, torch.tensor([-1 - step], device=seeds.device)), count)
         queries, positives = self.contrasted(seeds[:kept], common.expand(kept)).tensor_split([first])
         with torch.no_grad():  # negatives teach neither
-            others = (common + 1 + _pick(derive(seeds[kept:], 1), count - 1)) % count
+            others = (common + 1 + pick(derive(seeds[kept:], 1), count - 1)) % count
             negatives = self.contrasted(seeds[kept:], others)
         queries, positives, negatives = map(gather, (queries, positives, negatives))
         contrast = variation_contrast(queries, positives, negatives, o.temperature, o.flip_threshold, o.form)
@@ -200,8 +200,3 @@ def disco(
         **trainer,
     )
     return directions.eval().requires_grad_(False), encoder.eval().requires_grad_(False)
-
-
-def _pick(seeds: Tensor, count: int) -> Tensor:
-    """One of `count` for each of the seeds (n,), int64 (n,)."""
-    return (uniform(seeds, 1)[:, 0] * count).long()

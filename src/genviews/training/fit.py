@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -174,7 +175,7 @@ class Progress(Callback):
             desc=self.description,
             unit="step",
             mininterval=0.5,
-            disable=not trainer.is_global_zero,
+            disable=not trainer.is_global_zero or "TQDM_DISABLE" in os.environ,
         )
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, *_: Any) -> None:

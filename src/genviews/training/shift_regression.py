@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.optim import Adam
 
 from ..encoders import Encoder
-from ..errors import require_positive
+from ..errors import OptionError, require_positive
 from ..generators.base import Generator
 from ..latents import Directions
-from ..randomness import derive, uniform
+from ..randomness import derive, pick, uniform
 from ..views.sources import draw_conditions, render_pair
 from .fit import Learner, Seeds, fit
 
@@ -55,19 +55,23 @@ def in_space(generator: Generator, space: str | None) -> tuple[Generator, str]:
 
 def draw_shifts(seeds: Tensor, count: int, epsilon: float) -> tuple[Tensor, Tensor]:
     """For each of the seeds (B,) one of the directions, int64 (B,), and a shift of U[-epsilon, epsilon], (B,)."""
-    index = (uniform(derive(seeds, 3), 1)[:, 0] * count).long()
-    return index, epsilon * (2 * uniform(derive(seeds, 4), 1)[:, 0] - 1)
+    return pick(derive(seeds, 3), count), epsilon * (2 * uniform(derive(seeds, 4), 1)[:, 0] - 1)
 
 
 def new_encoder(backbone: str, channels: int, side: int, outputs: int, architecture: Mapping[str, Any], seed: int) -> Encoder:
     """An untrained encoder to (B, outputs) of images (B, channels, side, side), resized to the next power of two if it is none.
 
     `architecture` may give another image_size.
+
+    Raises:
+        OptionError: If there is no such backbone, or it cannot be built with the architecture.
     """
-    given = {"image_size": 1 << (side - 1).bit_length(), "outputs": outputs, **architecture}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Encoder(backbone, channels, **given)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return Encoder(backbone, channels, outputs=outputs, **{"image_size": 1 << (side - 1).bit_length(), **architecture})
+    except (TypeError, RuntimeError) as error:  # of an argument that is unknown, given here already, or impossible
+        raise OptionError(f"architecture is {dict(architecture)}; {backbone} cannot be built so: {error}") from None
 
 
 class ShiftRegressionLearner(Learner):
@@ -92,7 +96,7 @@ class ShiftRegressionLearner(Learner):
             z, condition = self.generator.sample_latents(len(seeds), rng=seeds), draw_conditions(self.generator, seeds)
             index, shift = draw_shifts(seeds, count, self.options.shift)
             pair = render_pair(self.generator, z, z + self.directions(index, shift), condition)
-        before, after = self.encoder(torch.cat(pair[:2])).chunk(2)
+        before, after = self.encoder(torch.cat(pair[:2])).float().chunk(2)
         loss = (after - before - F.one_hot(index, count) * shift[:, None]).square().sum(1).mean()
         self.log("loss", loss)
         return loss

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..data import Images
 from ..generators.base import Generator
 from ..latents.transforms import LatentTransform
-from ..randomness import derive, sample_seeds, uniform
+from ..randomness import derive, pick, sample_seeds, uniform
 
 
 class Pair(NamedTuple):
@@ -75,7 +75,7 @@ def latent_pairs(
 def draw_condition(seeds: Tensor, num_conditions: int, conditions: Sequence[int] | None = None) -> Tensor:
     """A condition int64 (B,) for each of the seeds (B,), uniform over `conditions`, or over all `num_conditions` if None."""
     count = num_conditions if conditions is None else len(conditions)
-    drawn = (uniform(derive(seeds, 2), 1)[:, 0] * count).long()
+    drawn = pick(derive(seeds, 2), count)
     return drawn if conditions is None else torch.tensor(conditions, device=seeds.device)[drawn]
 
 

@@ -34,7 +34,7 @@ def manipulation(spec: Spec, scale: Scale, seed: int, cache: Cache) -> dict[str,
 
 def classifiers(scale: Scale, data: FactorDataset, cache: Cache) -> list[Features]:
     """A classifier of the values of each factor, trained or found."""
-    seeds = sample_seeds(0, torch.arange(scale.classified + scale.classified // 10))
+    seeds = sample_seeds(0, torch.arange(scale.classified + max(1, scale.classified // 10)))
     factors, images = data.sample(len(seeds), seeds)
     found: list[Features] = []
     for name, size, values in zip(data.factor_names, data.factor_sizes, factors.unbind(1), strict=True):

@@ -133,7 +133,7 @@ PAPER = Scale(
             family="stylegan2",
             image_size=64,
             options={"steps": 100_000, "batch_size": 16, "lr": 2e-3},
-            architecture={"latent_dim": 512, "mapping": (512,) * 3, "channels": (256,) * 5, "noise": "random"},
+            architecture={"latent_dim": 512, "mapping": (512,) * 3, "channels": (256,) * 5},
             discriminator={"channels": (256,) * 5},
         ),
         "flow": GeneratorRecipe(

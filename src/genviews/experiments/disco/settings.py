@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ... import data as datasets
 from ... import devices, encoders, generators
 from ...encoders import Encoder
-from ...errors import OptionError
+from ...errors import OptionError, require_positive
 from ...evaluation import disentanglement
 from ...evaluation.directions import Walks, effects
 from ...evaluation.disentanglement import Metric
@@ -27,7 +27,10 @@ from ..recipes import GeneratorRecipe, trained
 SCORES = {"mig": "MIG", "dci": "DCI"}
 """The columns of most tables."""
 
-IN_PERCENT = "Scores are in percent: the paper's MIG of .512 is 51.2."
+IN_PERCENT = (
+    "Scores are in percent: the paper's MIG of .512 is 51.2. DCI is the disentanglement score; its trees are grown on binned "
+    "codes, as `metrics.dci` says."
+)
 
 PICTURED = "An image moved along the directions that act most purely."
 
@@ -81,6 +84,9 @@ class Scale:
     classified: int = 10_000
     anchors: int = 32
     strengths: int = 6
+
+    def __post_init__(self) -> None:
+        require_positive(runs=self.runs, classified=self.classified, anchors=self.anchors, strengths=self.strengths)
 
 
 def scores(spec: Spec, scale: Scale, seed: int, cache: Cache) -> dict[str, float]:
