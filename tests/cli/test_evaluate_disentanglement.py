@@ -52,6 +52,13 @@ def test_an_encoder_or_a_generator_that_encodes_takes_images_of_its_size(
     assert "8 dimensions" in capsys.readouterr().out
 
 
+def test_an_encoder_that_disco_released(squares: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    theirs = encoders.Encoder("disco", in_channels=1, outputs=3, width=4).backbone.state_dict()
+    torch.save({f"encoder.{name}": tensor for name, tensor in theirs.items()}, squares.parent / "encoder.pth")
+    assert main(f"evaluate disentanglement {squares.parent / 'encoder.pth'} {squares} --metrics [mig] --samples 60".split()) == 0
+    assert "3 dimensions; 60 samples" in capsys.readouterr().out
+
+
 def test_a_generator_without_encoder_is_refused(squares: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "disentanglement", "fashion-stylegan2", str(squares)]) == 2
     assert "has no encoder; name an encoder, a VAE or a flow" in capsys.readouterr().err

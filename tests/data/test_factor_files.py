@@ -94,6 +94,11 @@ def test_a_damaged_npz_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(DataError, match=r"a.npz cannot be read as npz"):
         factors(path)
+    whole = save(tmp_path / "b.npz", images=RGB).read_bytes()
+    (tmp_path / "b.npz").write_bytes(whole.replace(b"NUMPY", b"numpy", 1))
+    for opens in (factors, load):
+        with pytest.raises(DataError, match=r"b.npz cannot be read as npz"):
+            opens(tmp_path / "b.npz")
 
 
 def test_load_takes_npz_with_factors_and_leaves_the_others_as_they_were(tmp_path: Path) -> None:

@@ -142,6 +142,12 @@ def test_an_unknown_backbone_is_refused_in_one_line(name: str, message: str) -> 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("outputs", [0, -2])
+def test_an_encoder_has_outputs(outputs: int) -> None:
+    with pytest.raises(OptionError, match=f"outputs is {outputs}; it must be positive"):
+        Encoder(outputs=outputs)
+
+
 def test_projector() -> None:
     def widths(head: nn.Sequential) -> list[int | str]:
         return [layer.out_features if isinstance(layer, nn.Linear) else type(layer).__name__ for layer in head]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from genviews import metrics
 from genviews.data import FactorDataset
-from genviews.errors import NonFiniteError, OptionError
+from genviews.errors import NonFiniteError, OptionError, ShapeError
 from genviews.evaluation import CodeTable, disentanglement
 from genviews.generators import MLPVAE
 
@@ -86,7 +86,9 @@ def test_what_cannot_be_scored_is_refused() -> None:
     data, unknown = Squares().data(), ("mig", "irs")
     with pytest.raises(OptionError, match="metric 'irs' is unknown; choose from mig, dci"):
         disentanglement(nn.Flatten(), data, metrics=unknown, **FEW)  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match="samples is 0"):
-        disentanglement(nn.Flatten(), data, samples=0)
+    with pytest.raises(OptionError, match="samples is 3; it must be 4 or more"):
+        disentanglement(nn.Flatten(), data, samples=3)
+    with pytest.raises(ShapeError, match=r"the images are \(1, 2, 2\), MLPVAE encodes \(3, 2, 2\)"):
+        disentanglement(MLPVAE(image_shape=(3, 2, 2), latent_dim=3), data, **FEW)
     with pytest.raises(NonFiniteError, match="NaN"):
         disentanglement(lambda images: images.flatten(1) / 0, data, **FEW)

@@ -1,6 +1,7 @@
 """`genviews evaluate disentanglement`."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from .. import data as datasets
 from .. import devices, encoders, evaluation, generators
 from ..checkpoints import read_json, write_text
 from ..encoders import Encoder
-from ..errors import OptionError
+from ..errors import CheckpointError, OptionError
 from ..evaluation.disentanglement import Metric
 from ..generators import Generator
 from ..metrics.disentanglement import Estimator
@@ -33,11 +34,12 @@ def disentanglement(
       genviews evaluate disentanglement vae.pt cars3d/ --samples 2000 --out result.json
 
     Args:
-        encoder: Folder of directions with their encoder, of an encoder, or a generator that encodes (a VAE or a flow).
+        encoder: Folder of directions with their encoder, or of an encoder; a file of DisCo's encoder; or a generator that encodes
+            (a VAE or a flow).
         data: A data set with known factors by name or path: shapes3d, dsprites, noisy-dsprites, 3D Shapes' .h5 file, dSprites' or
             MPI3D's .npz, a folder of Cars3D's .mat files.
         metrics: Of mig, dci, factor_vae, beta_vae, modularity, sap (which takes minutes).
-        image_size: Side in pixels that the images are made or resized to; if not given, that of the encoder's, or the data's own.
+        image_size: Side in pixels that the images are made or resized to; if not given, the encoder's, or else the data's own.
         samples: Codes or batches to fit to, with half as many to test on; the field's is 10,000.
         estimator: DCI's trees: "binned", or "gradient_boosting" of scikit-learn, which takes many minutes.
         seed: Of all draws.
@@ -76,11 +78,14 @@ def disentanglement(
 
 
 def _open(name: str) -> Encoder | Generator:
-    """The encoder in a folder, beside directions too, or the generator of this name."""
+    """The encoder in a folder, beside directions too, or in a file of DisCo's; or the generator of this name."""
     beside = Path(name) / "encoder"
     folder = beside if beside.is_dir() else Path(name)
     if (folder / "model.json").is_file() and read_json(folder / "model.json").get("kind") == "encoder":
         return encoders.load(folder)
+    if Path(name).is_file():
+        with suppress(CheckpointError):
+            return encoders.load(name)
     generator = generators.load(name)
     if not generator.encodes:
         raise OptionError(f"{name} is a {type(generator).__name__}, which has no encoder; name an encoder, a VAE or a flow")

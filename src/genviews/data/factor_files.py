@@ -39,9 +39,12 @@ def holds_factors(path: Path) -> bool:
     with zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
         if names == {"images.npy"}:
-            with archive.open("images.npy") as member:
-                np.lib.format.read_magic(member)
-                return np.lib.format.read_array_header_1_0(member)[0][:1] == (prod(MPI3D.values()),)
+            try:
+                with archive.open("images.npy") as member:
+                    np.lib.format.read_magic(member)
+                    return np.lib.format.read_array_header_1_0(member)[0][:1] == (prod(MPI3D.values()),)
+            except (zipfile.BadZipFile, ValueError, EOFError):  # damaged, as who reads it will say
+                return False
         described = "images.npy" in names and "labels.npy" not in names and bool(names & {"factors.npy", "factor_sizes.npy"})
         return described or "imgs.npy" in names
 

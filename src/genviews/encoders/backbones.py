@@ -93,7 +93,7 @@ class Encoder(nn.Module):
         num_features: D, the size of a representation.
 
     Raises:
-        OptionError: If there is no such backbone.
+        OptionError: If there is no such backbone, or `outputs` is not positive.
     """
 
     mean: Tensor
@@ -108,6 +108,7 @@ class Encoder(nn.Module):
         **options: Any,
     ):
         super().__init__()
+        require_positive(outputs=outputs)
         if image_size and _has_fixed_size(backbone):
             options.setdefault("img_size", image_size)
         self.config = {"backbone": backbone, "in_channels": in_channels, "image_size": image_size, **options}

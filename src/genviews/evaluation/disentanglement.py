@@ -9,14 +9,13 @@ from torch import Tensor, nn
 
 from ..data import Subset, extract
 from ..data.factor_dataset import FactorDataset
-from ..errors import OptionError, require_positive
+from ..errors import OptionError, ShapeError, require_positive
 from ..generators import Generator
 from ..metrics import DCI, beta_vae_score, dci, factor_vae_score, mig, modularity, sap
 from ..metrics.disentanglement import Estimator, constant_dimensions
 from ..randomness import derive, sample_seeds
 
 Metric = Literal["mig", "dci", "factor_vae", "beta_vae", "modularity", "sap"]
-
 
 Coder = nn.Module | Callable[[Tensor], Tensor]
 """float32 images (B, C, H, W) in [0, 1] -> codes (B, D), or a generator that encodes."""
@@ -79,12 +78,15 @@ def disentanglement(
         device: To encode on; None for where the encoder is.
 
     Raises:
-        OptionError: If there is no such metric, or a number is not positive.
+        OptionError: If there is no such metric, there are fewer than four samples, or the batch size is not positive.
+        ShapeError: If a generator makes images of another shape than the data's.
         DataError, ShapeError, NonFiniteError: As `extract` and the metrics do.
     """
     if unknown := [name for name in metrics if name not in get_args(Metric)]:
         raise OptionError(f"metric {unknown[0]!r} is unknown; choose from {', '.join(get_args(Metric))}")
-    require_positive(samples=samples, batch_size=batch_size)
+    require_positive(batch_size=batch_size)
+    if samples < 4:
+        raise OptionError(f"samples is {samples}; it must be 4 or more, for half as many are tested on")
     table = CodeTable(encoder, data, batch_size, device)
     draws = derive(sample_seeds(seed, torch.arange(samples + samples // 2)), 2) % len(data)
     factors = data.factors(draws)
@@ -119,9 +121,17 @@ class CodeTable:
 
     Attributes:
         codes: Of the images that were asked for, (n, D).
+
+    Raises:
+        ShapeError: If the encoder is a generator that makes images of another shape.
     """
 
     def __init__(self, encoder: Coder, data: FactorDataset, batch_size: int = 256, device: torch.device | str | None = None):
+        if isinstance(encoder, Generator) and encoder.image_shape != data.image_shape:
+            raise ShapeError(
+                f"the images are {data.image_shape}, {type(encoder).__name__} encodes {encoder.image_shape}; "
+                "make them of its size, or take data of as many channels"
+            )
         self.coder, self.data, self.batch_size, self.device = _Coding(encoder), data, batch_size, device
         self.rows = torch.full((len(data),), -1)
         self.codes = torch.empty(0, 0)
