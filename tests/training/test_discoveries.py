@@ -1,5 +1,6 @@
 """The ways to discover directions besides DisCo: steps, what is known and found, encoders, runs that resume."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -201,9 +202,18 @@ def test_images_of_any_size_are_encoded() -> None:
     assert encoder.image_size == 16 and encoder(torch.rand(2, 1, 10, 10)).shape == (2, 4)
 
 
-@pytest.mark.parametrize("architecture", [{"widht": 2}, {"width": -1}, {"width": "big"}, {"outputs": 5}, {"in_channels": 3}])
-def test_an_encoder_that_cannot_be_built_is_refused(architecture: dict[str, Any]) -> None:
-    with pytest.raises(OptionError, match=r"architecture is \{.*\}; conv-small cannot be built so: "):
+@pytest.mark.parametrize(
+    ("architecture", "message"),
+    [
+        ({"widht": 2}, "architecture is {'widht': 2}; conv-small cannot be built so: "),
+        ({"outputs": 5}, "architecture is {'outputs': 5}; conv-small cannot be built so: "),
+        ({"in_channels": 3}, "architecture is {'in_channels': 3}; conv-small cannot be built so: "),
+        ({"width": -1}, "width is -1; it must be positive"),
+        ({"width": "big"}, "width is big; it must be positive"),
+    ],
+)
+def test_an_encoder_that_cannot_be_built_is_refused(architecture: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=re.escape(message)):
         regress_shifts(bars(), Directions.of(torch.eye(4)), replace(TINY, architecture=architecture))
 
 
