@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..data.factor_dataset import FactorDataset
+from ..data.features import evaluating
 from ..errors import NonFiniteError, OptionError, ShapeError, require_positive
 from ..generators import Generator
 from ..latents import Directions
@@ -168,8 +169,8 @@ def effects(walks: Walks, encoder: nn.Module, shift: float) -> Effects:
     """
     require_positive(shift=shift)
     both = torch.tensor([-shift, shift])
-    base = walks.along(0, 0 * both).transpose(0, 1).flatten(0, 1)
-    codes = encode(encoder, base)
+    anchors = walks.along(0, torch.zeros(1))[:, 0]
+    base, codes = anchors.repeat(2, 1, 1, 1), encode(encoder, anchors).repeat(2, 1)
     image, code, variations = [], [], []
     for index in tqdm(range(walks.directions.count), "directions", delay=2, leave=False, disable=None):
         moved = walks.along(index, both).transpose(0, 1).flatten(0, 1)
@@ -182,12 +183,13 @@ def effects(walks: Walks, encoder: nn.Module, shift: float) -> Effects:
 
 @torch.no_grad()
 def encode(encoder: nn.Module, images: Tensor, batch_size: int = 64) -> Tensor:
-    """Codes (B, J) of images (B, C, H, W).
+    """Codes (B, J) of images (B, C, H, W), in eval mode.
 
     Raises:
         NonFiniteError: If one is NaN or infinite.
     """
-    codes = torch.cat([encoder(batch) for batch in images.split(batch_size)])
+    with evaluating(encoder):
+        codes = torch.cat([encoder(batch) for batch in images.split(batch_size)])
     if not (finite := codes.isfinite().all(1)).all():
         raise NonFiniteError(f"the code of image {int(finite.int().argmin())} is NaN or infinite; train the encoder again")
     return codes
