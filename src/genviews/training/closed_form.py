@@ -15,7 +15,8 @@ from ..generators.base import Generator
 from ..latents import Directions, activation
 from ..randomness import sample_seeds
 from ..views.sources import draw_conditions
-from .shift_regression import ShiftRegressionOptions, in_space, regress_shifts
+from .discovery_parts import in_space
+from .shift_regression import ShiftRegressionOptions, regress_shifts
 
 
 @dataclass(frozen=True, kw_only=True)

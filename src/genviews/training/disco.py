@@ -21,8 +21,8 @@ from ..losses import domination_entropy, gather, variation, variation_contrast
 from ..losses.variations import Form
 from ..randomness import derive, normal, pick, sample_seeds, uniform
 from ..views.sources import draw_conditions
+from .discovery_parts import in_space, new_encoder
 from .fit import Learner, Seeds, fit
-from .shift_regression import in_space, new_encoder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,9 @@ from ..generators.base import Generator
 from ..latents import Directions
 from ..latents.directions import DirectionKind
 from ..views.sources import draw_conditions
+from .discovery_parts import draw_shifts, in_space, new_encoder
 from .fit import Learner, Seeds, fit
-from .shift_regression import ShiftRegressionOptions, draw_shifts, in_space, new_encoder, regress_shifts
+from .shift_regression import ShiftRegressionOptions, regress_shifts
 
 
 @dataclass(frozen=True, kw_only=True)

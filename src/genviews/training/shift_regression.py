@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.optim import Adam
 
 from ..encoders import Encoder
-from ..errors import OptionError, require_positive
+from ..errors import require_positive
 from ..generators.base import Generator
 from ..latents import Directions
-from ..randomness import derive, pick, uniform
 from ..views.sources import draw_conditions, render_pair
+from .discovery_parts import draw_shifts, new_encoder
 from .fit import Learner, Seeds, fit
 
 
@@ -41,37 +41,6 @@ class ShiftRegressionOptions:
 
     def __post_init__(self) -> None:
         require_positive(shift=self.shift, batch_size=self.batch_size, steps=self.steps, lr=self.lr)
-
-
-def in_space(generator: Generator, space: str | None) -> tuple[Generator, str]:
-    """The generator seen from a latent space, and the space: "w" if it has it, else "z", if None.
-
-    Raises:
-        OptionError: If it has no such space.
-    """
-    space = space or ("w" if "w" in generator.spaces else "z")
-    return generator.in_space(space), space
-
-
-def draw_shifts(seeds: Tensor, count: int, epsilon: float) -> tuple[Tensor, Tensor]:
-    """For each of the seeds (B,) one of the directions, int64 (B,), and a shift of U[-epsilon, epsilon], (B,)."""
-    return pick(derive(seeds, 3), count), epsilon * (2 * uniform(derive(seeds, 4), 1)[:, 0] - 1)
-
-
-def new_encoder(backbone: str, channels: int, side: int, outputs: int, architecture: Mapping[str, Any], seed: int) -> Encoder:
-    """An untrained encoder to (B, outputs) of images (B, channels, side, side), resized to the next power of two if it is none.
-
-    `architecture` may give another image_size.
-
-    Raises:
-        OptionError: If there is no such backbone, or it cannot be built with the architecture.
-    """
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return Encoder(backbone, channels, outputs=outputs, **{"image_size": 1 << (side - 1).bit_length(), **architecture})
-    except (TypeError, RuntimeError) as error:  # of an argument that is unknown, given here already, or impossible
-        raise OptionError(f"architecture is {dict(architecture)}; {backbone} cannot be built so: {error}") from None
 
 
 class ShiftRegressionLearner(Learner):
