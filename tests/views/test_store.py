@@ -84,7 +84,7 @@ def test_numpy_reads_a_shard(raw: Store) -> None:
 def test_agrees_with_views_generated_in_the_training_step(raw: Store, generator: Generator) -> None:
     views = GeneratedViews(generator, Gaussian(0.3), 37, seed=3, truncation=0.8)
     indices = torch.tensor([5, 33, 12])
-    first, second, _ = views(*views[indices])
+    first, second, *_ = views(*views[indices])
     assert (quantise(first).int() - raw[indices].anchors.int()).abs().max() <= 1
     assert (quantise(second).int() - raw[indices].positives.int()).abs().max() <= 1
 

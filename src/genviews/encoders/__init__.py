@@ -4,5 +4,20 @@ from .backbones import Encoder, projector
 from .export import Layout, export
 from .features import Features, classifier, features, save_classifier
 from .files import load, save
+from .heads import Embedder, embedder, save_projector
 
-__all__ = ["Encoder", "Features", "Layout", "classifier", "export", "features", "load", "projector", "save", "save_classifier"]
+__all__ = [
+    "Embedder",
+    "Encoder",
+    "Features",
+    "Layout",
+    "classifier",
+    "embedder",
+    "export",
+    "features",
+    "load",
+    "projector",
+    "save",
+    "save_classifier",
+    "save_projector",
+]

@@ -88,7 +88,7 @@ class PretrainOptions(ViewOptions):
 
 
 class Method(Learner):
-    """Two views of each sample enter the loss that a subclass adds, with its heads.
+    """Two views of each sample enter the loss that a subclass adds, with its heads, among them a `projector`.
 
     Args:
         encoder: f, the backbone.
@@ -98,6 +98,7 @@ class Method(Learner):
     """
 
     frozen_parts = ("views", "augment")
+    projector: nn.Sequential
 
     def __init__(self, encoder: Encoder, views: Views, augment: nn.Module, recipe: PretrainOptions):
         super().__init__()
@@ -109,7 +110,7 @@ class Method(Learner):
 
     def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor:
         fetched, seeds = batch
-        pair = self.views(*fetched)
+        pair = self.views(*fetched, seeds=seeds, encoder=self.encoder)
         first, second = self.augment(pair.first, derive(seeds, 1)), self.augment(pair.second, derive(seeds, 2))
         loss = self.loss(Pair(first, second, pair.labels), seeds)
         self.log("loss", loss)

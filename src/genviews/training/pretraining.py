@@ -68,7 +68,8 @@ def pretrain(
     Args:
         views: Real, rendered or generated pairs.
         recipe: See `PretrainOptions`.
-        out: Run folder for checkpoints, `metrics.csv` and the exported encoder; None keeps nothing.
+        out: Run folder for checkpoints, `metrics.csv` and the exported encoder
+            with its projector; None keeps nothing.
         resume: Go on from the last checkpoint in `out`, or return the encoder that a finished run left there.
         description: For the progress bar.
         watch: Labelled training images, whose accuracies by nearest neighbours and by a linear probe the history then holds;
@@ -100,5 +101,6 @@ def pretrain(
         **trainer,
     )
     if out:
+        rank_zero_only(encoders.save_projector)(module.projector, out)
         rank_zero_only(encoders.save)(module.encoder, out, options=asdict(recipe))
     return module.encoder.eval()

@@ -1,7 +1,7 @@
 """Rendered pairs as a source of views."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import DataError, OptionError
 from ..generators.base import Generator
@@ -43,7 +43,7 @@ class RenderedViews(Views):
         return tuple(part for part in fetched if part is not None)
 
     @torch.no_grad()
-    def forward(self, *fetched: Tensor) -> Pair:
+    def forward(self, *fetched: Tensor, seeds: Tensor | None = None, encoder: nn.Module | None = None) -> Pair:
         first, second, *rest = fetched
         condition = rest[0] if rest else None
         if self.generator is None:

@@ -20,11 +20,13 @@ class Pair(NamedTuple):
         first: float32 (B, C, H, W), nominally in [0, 1].
         second: The positives, row by row.
         labels: int64 (B,): the class (-1 for none) or the condition of a generated pair; None if there is neither.
+        generated: float32 (B, M, C, H, W), M further views of each sample, learned in a generator; None if there are none.
     """
 
     first: Tensor
     second: Tensor
     labels: Tensor | None = None
+    generated: Tensor | None = None
 
 
 class Views(nn.Module):
@@ -39,8 +41,14 @@ class Views(nn.Module):
         """What the host fetches for the pairs `indices` (B,)."""
         raise NotImplementedError
 
-    def forward(self, *fetched: Tensor) -> Pair:
-        """What the device makes of it."""
+    def forward(self, *fetched: Tensor, seeds: Tensor | None = None, encoder: nn.Module | None = None) -> Pair:
+        """What the device makes of it.
+
+        Args:
+            *fetched: By the host.
+            seeds: Of the B samples of this step, int64 (B,), for sources that draw views anew at each step.
+            encoder: f as it is at this step, images -> representations, for sources whose views depend on it.
+        """
         raise NotImplementedError
 
 
@@ -59,7 +67,7 @@ class RealViews(Views):
     def __getitem__(self, indices: Tensor) -> tuple[Tensor, ...]:
         return self.images[indices]
 
-    def forward(self, *fetched: Tensor) -> Pair:
+    def forward(self, *fetched: Tensor, seeds: Tensor | None = None, encoder: nn.Module | None = None) -> Pair:
         images = fetched[0].float() / 255
         return Pair(images, images, fetched[1])
 
@@ -128,7 +136,7 @@ class GeneratedViews(Views):
         return (indices,)
 
     @torch.no_grad()
-    def forward(self, *fetched: Tensor) -> Pair:
-        seeds = sample_seeds(self.seed, fetched[0])
-        z, moved = latent_pairs(self.generator, self.transform, seeds, self.truncation)
-        return render_pair(self.generator, z, moved, draw_conditions(self.generator, seeds))
+    def forward(self, *fetched: Tensor, seeds: Tensor | None = None, encoder: nn.Module | None = None) -> Pair:
+        own = sample_seeds(self.seed, fetched[0])
+        z, moved = latent_pairs(self.generator, self.transform, own, self.truncation)
+        return render_pair(self.generator, z, moved, draw_conditions(self.generator, own))

@@ -165,7 +165,7 @@ def pairs(spec: Spec, scale: Scale, cache: Cache) -> Tensor | None:
     if spec.positives == "real":
         return None
     views, _ = rendered(spec, scale, opened(scale, cache)[0], cache)
-    first, second, _ = views(*(part.to(devices.best()) for part in views[torch.arange(SHOWN)]))
+    first, second, *_ = views(*(part.to(devices.best()) for part in views[torch.arange(SHOWN)]))
     return torch.cat([first, second], dim=3).cpu()
 
 
