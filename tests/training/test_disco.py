@@ -236,6 +236,20 @@ def test_roles_that_do_not_divide_among_processes_are_refused(ranks: list[Any]) 
         )
 
 
+def test_a_compiled_generator_teaches_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile, seen = nn.Module.compile, []
+
+    def traced(module: nn.Module, **options: Any) -> None:
+        seen.append(options)
+        compile(module, backend="aot_eager")  # for the others take a C++ compiler
+
+    monkeypatch.setattr(nn.Module, "compile", traced)
+    generator = blobs()
+    (eager, _), (compiled, _) = (disco(generator, small(steps=3), accelerator="cpu", compiled=flag) for flag in (False, True))
+    assert seen == [{"mode": None}] and generator._compiled_call_impl is None
+    torch.testing.assert_close(compiled.weight, eager.weight, rtol=1e-5, atol=1e-6)
+
+
 def test_in_mixed_precision_it_learns_too() -> None:
     directions, _ = disco(blobs(), small(steps=2, lr=0.01), accelerator="cpu", precision="bf16-mixed")
     assert directions.weight.isfinite().all()

@@ -40,7 +40,11 @@ RUNS = {
 }
 """The commands that fill a run folder `out` and write their configuration there."""
 
-FLAGS = {"resume": "go on with the run in the folder, to the same result", "gif": "animate the shifts too"}
+FLAGS = {
+    "resume": "go on with the run in the folder, to the same result",
+    "gif": "animate the shifts too",
+    "compiled": "run the generator under torch.compile, as CUDA graphs on a GPU: a minute at first, then faster steps",
+}
 """Options without a value, wherever a command has them."""
 
 OVERVIEW = """usage: genviews VERB ...

@@ -32,6 +32,8 @@ def discover(
     steps: int | None = None,
     seed: int | None = None,
     settings: dict[str, Any] | None = None,
+    precision: str = "32-true",
+    compiled: bool = False,
     checkpoint_every: int = 200,
     log_every: int = 10,
 ) -> None:
@@ -55,6 +57,8 @@ def discover(
             of its encoder), of the encoder alone where directions are computed.
         seed: Of everything.
         settings: Other options of the method, by the names in its results.json: `--settings.architecture.width 16`.
+        precision: Lightning's: 32-true, bf16-mixed, 16-mixed; under bf16-mixed the generator renders in bfloat16 too.
+        compiled: Run the generator under torch.compile.
         checkpoint_every: Steps between checkpoints.
         log_every: Steps between rows of metrics.csv.
     """
@@ -62,8 +66,9 @@ def discover(
     trained = "steps" if hasattr(options, "steps") else "encoder.steps"
     given: dict[str, Any] = {"count": count, "space": space, trained: steps, "seed": seed}
     options = changed(options, {name: value for name, value in given.items() if value is not None} | (settings or {}))
-    found = generators.load(generator).to(devices.best())
-    discover_directions(found, method, options, out, resume, checkpoint_every=checkpoint_every, log_every=log_every)
+    found = generators.load(generator, bf16=precision == "bf16-mixed").to(devices.best())
+    trainer = {"precision": precision, "compiled": compiled, "checkpoint_every": checkpoint_every, "log_every": log_every}
+    discover_directions(found, method, options, out, resume, **trainer)
     if is_first_process():
         show(generator, out)
 

@@ -5,6 +5,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from tqdm import tqdm
 
 from .. import devices
 from ..errors import NonFiniteError, OptionError, RunError, require_positive
+from ..generators import Generator
 from ..randomness import sample_seeds
 
 
@@ -211,6 +213,13 @@ class StepSeed(Callback):
         torch.manual_seed(int(sample_seeds(self.seed, step)))
 
 
+class GraphSteps(Callback):
+    """Tells CUDA graphs at each batch that what they returned before is done with."""
+
+    def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, batch: Any, batch_idx: int) -> None:
+        torch.compiler.cudagraph_mark_step_begin()
+
+
 class Finite(Callback):
     """Stops before a NaN or infinite loss or gradient reaches the weights."""
 
@@ -255,6 +264,7 @@ def fit(
     accelerator: str = devices.best().type,
     strategy: str = "auto",
     clip: float | None = None,
+    compiled: bool = False,
 ) -> History:
     """Runs `module.training_step` for `steps` steps.
 
@@ -277,6 +287,7 @@ def fit(
         accelerator: Lightning's.
         strategy: Lightning's.
         clip: Largest norm of a gradient; None for any.
+        compiled: Run frozen generators under torch.compile, as CUDA graphs on a GPU: a minute at first, then faster steps.
 
     Returns:
         The logged history.
@@ -297,7 +308,7 @@ def fit(
     last = out / "checkpoints" / "last.ckpt" if out else None
     start = _step_of(last) if resume and last and last.exists() else 0
     history = History(log_every, out / "metrics.csv" if out else None)
-    extra: list[Callback] = [Progress(description, steps), StepSeed(seed), Finite(last), *callbacks, history]
+    extra: list[Callback] = [Progress(description, steps), StepSeed(seed), GraphSteps(), Finite(last), *callbacks, history]
     if last:
         extra.append(
             Checkpoints(last.parent, filename="last", every_n_train_steps=checkpoint_every, enable_version_counter=False)
@@ -326,10 +337,23 @@ def fit(
     if batch_size % trainer.world_size:
         raise OptionError(f"batch_size is {batch_size}; it must be a multiple of the {trainer.world_size} devices")
     loader = Loader(source, batch_size, seed, start * accumulate, steps * accumulate, workers)
-    with torch.random.fork_rng(), warnings.catch_warnings():
+    with torch.random.fork_rng(), warnings.catch_warnings(), _compiled(module, accelerator) if compiled else nullcontext():
         warnings.filterwarnings("ignore", module="lightning")
         trainer.fit(module, datamodule=loader, ckpt_path=last if start else None, weights_only=True)
     return history
+
+
+@contextmanager
+def _compiled(module: Learner, accelerator: str) -> Iterator[None]:
+    """The frozen generators of a module under torch.compile inside."""
+    generators = [part for name in module.frozen_parts if isinstance(part := getattr(module, name), Generator)]
+    for generator in generators:
+        generator.compile(mode="reduce-overhead" if accelerator == "cuda" else None)
+    try:
+        yield
+    finally:
+        for generator in generators:
+            generator._compiled_call_impl = None
 
 
 def _step_of(checkpoint: Path) -> int:
