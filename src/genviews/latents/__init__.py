@@ -5,6 +5,7 @@ from .deep_spectral import deep_spectral
 from .directions import Directions
 from .files import load, save
 from .ganspace import ganspace
+from .inversion import InversionOptions, Inverted, invert
 from .navigator import Navigator, distance
 from .sefa import sefa
 from .spectrum import Spectrum
@@ -16,6 +17,8 @@ __all__ = [
     "Directions",
     "Gaussian",
     "Identity",
+    "InversionOptions",
+    "Inverted",
     "LatentTransform",
     "Navigator",
     "Resample",
@@ -26,6 +29,7 @@ __all__ = [
     "deep_spectral",
     "distance",
     "ganspace",
+    "invert",
     "load",
     "save",
     "sefa",

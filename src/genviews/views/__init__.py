@@ -3,6 +3,7 @@
 from .conditioned import ClassViews, InstanceViews
 from .cop_gen_layout import CopGenFolder, export_cop_gen
 from .generated import GeneratedImages
+from .inverted import Inversion, invert_images
 from .rendered import RenderedViews
 from .rendering import render
 from .sources import GeneratedViews, Pair, RealViews, Views
@@ -14,6 +15,7 @@ __all__ = [
     "GeneratedImages",
     "GeneratedViews",
     "InstanceViews",
+    "Inversion",
     "Pair",
     "Pairs",
     "RealViews",
@@ -21,5 +23,6 @@ __all__ = [
     "Store",
     "Views",
     "export_cop_gen",
+    "invert_images",
     "render",
 ]
