@@ -6,10 +6,11 @@ from .directions import Directions
 from .files import load, save
 from .ganspace import ganspace
 from .navigator import Navigator, distance
+from .search import Searched, SearchOptions, expert_distances, fast_gradient_views, w_search
 from .sefa import sefa
 from .spectrum import Spectrum
 from .steering import LENGTHS, Steering
-from .transforms import Gaussian, Identity, LatentTransform, Resample, Spherical
+from .transforms import Gaussian, Identity, LatentTransform, Resample, Shell, Spherical
 
 __all__ = [
     "LENGTHS",
@@ -19,14 +20,20 @@ __all__ = [
     "LatentTransform",
     "Navigator",
     "Resample",
+    "SearchOptions",
+    "Searched",
+    "Shell",
     "Spectrum",
     "Spherical",
     "Steering",
     "activation",
     "deep_spectral",
     "distance",
+    "expert_distances",
+    "fast_gradient_views",
     "ganspace",
     "load",
     "save",
     "sefa",
+    "w_search",
 ]
