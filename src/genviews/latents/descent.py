@@ -1,43 +1,44 @@
-"""Gradient descent on many latents at once, each for itself."""
+"""Gradient descent of many latents at once, each by itself: a row leaves when it is done, and no row knows of the others."""
 
 import torch
 from torch import Tensor
 
 
 class RowAdam:
-    """Adam (Kingma and Ba 2015) on the rows of a tensor, each with its own moments and count, so that rows may leave and join.
+    """Adam (Kingma & Ba 2015, algorithm 1) on rows (B, ...), which may leave with their moments, and others join after them.
 
     Args:
-        rows: (B, ...), whose copy it moves.
-        lr: Step size.
-        betas: Decays of the two moments.
-        eps: Added to the root of the second.
+        lr: The learning rate.
+        betas: Decay of the first and the second moment.
+        epsilon: Added to the root of the second moment.
 
     Attributes:
-        rows: (B, ...), where they are now.
-        steps: int64 (B,), how often each has moved.
+        steps: How many each row has taken, int64 (B,).
     """
 
-    def __init__(self, rows: Tensor, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8):
-        self.lr, self.betas, self.eps = lr, betas, eps
-        self.rows = rows.detach().clone()
-        self.mean, self.square = torch.zeros_like(self.rows), torch.zeros_like(self.rows)
-        self.steps = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
+    steps: Tensor
+    first: Tensor
+    second: Tensor
 
-    def step(self, gradient: Tensor) -> None:
-        """Moves every row against its gradient (B, ...)."""
-        self.steps += 1
-        first, second = (1 - beta ** self.steps.view(-1, *[1] * (gradient.ndim - 1)) for beta in self.betas)
-        self.mean.lerp_(gradient, 1 - self.betas[0])
-        self.square.lerp_(gradient.square(), 1 - self.betas[1])
-        self.rows -= self.lr * (self.mean / first) / ((self.square / second).sqrt() + self.eps)
+    def __init__(self, lr: float, betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8):
+        self.lr, self.betas, self.epsilon = lr, betas, epsilon
+        self.steps = torch.empty(0)
 
-    def keep(self, mask: Tensor) -> None:
-        """Drops the rows where the mask, bool (B,), is false."""
-        self.rows, self.mean, self.square, self.steps = (part[mask] for part in (self.rows, self.mean, self.square, self.steps))
+    def step(self, gradient: Tensor) -> Tensor:
+        """What to add to the rows, (B, ...), for their gradient (B, ...); rows after those it knows have joined."""
+        if not len(self.steps):
+            self.steps = torch.zeros(0, dtype=torch.int64, device=gradient.device)
+            self.first = self.second = gradient[:0]
+        joined = torch.zeros_like(gradient[len(self.steps) :])
+        self.steps = torch.cat([self.steps, self.steps.new_zeros(len(joined))]) + 1
+        beta1, beta2 = self.betas
+        self.first = torch.cat([self.first, joined]).lerp_(gradient, 1 - beta1)
+        self.second = torch.cat([self.second, joined]).lerp_(gradient.square(), 1 - beta2)
+        steps = self.steps.view(-1, *[1] * (gradient.ndim - 1))
+        first, second = self.first / (1 - beta1**steps), self.second / (1 - beta2**steps)
+        return -self.lr * first / (second.sqrt() + self.epsilon)
 
-    def join(self, rows: Tensor) -> None:
-        """Takes further rows (b, ...), which begin now, after those it has."""
-        self.rows = torch.cat([self.rows, rows.detach()])
-        self.mean, self.square = (torch.cat([part, torch.zeros_like(rows)]) for part in (self.mean, self.square))
-        self.steps = torch.cat([self.steps, self.steps.new_zeros(len(rows))])
+    def keep(self, rows: Tensor) -> None:
+        """Lets all leave but the rows of this mask, bool (B,)."""
+        if len(self.steps):
+            self.steps, self.first, self.second = self.steps[rows], self.first[rows], self.second[rows]

@@ -141,29 +141,30 @@ def w_search(
         raise ShapeError(f"w_search takes latents (N, D), N > 0, and a target for each; got {tuple(latents.shape)}{wrong}")
     waiting = torch.arange(len(latents), device=latents.device)
     seeds = sample_seeds(0, waiting) if seeds is None else as_seeds(seeds, len(latents), latents.device)
-    active, adam, aims, done = waiting[:0], RowAdam(latents[:0, None].expand(-1, o.views, -1), o.lr), None, []
+    adam, done = RowAdam(o.lr), []
+    active = steps = waiting[:0]
+    moving, aims = latents[:0, None].expand(-1, o.views, -1), None
     bar = tqdm(total=len(latents), desc="searching views", unit="anchor", leave=False, disable=None if progress else True)
     with evaluating(generator), evaluating(encoder), bar:
         while len(active) or len(waiting):
             joining, waiting = waiting.tensor_split([o.batch_size - len(active)])
-            active = torch.cat([active, joining])
-            adam.join(_beginnings(latents[joining], seeds[joining], o))
+            active, steps = torch.cat([active, joining]), torch.cat([steps, torch.zeros_like(joining)])
+            moving = torch.cat([moving, _beginnings(latents[joining], seeds[joining], o)])
             with torch.enable_grad():
-                moving = adam.rows.detach().requires_grad_()
-                views = _embed(generator, encoder, moving.flatten(0, 1)).unflatten(0, moving.shape[:2])
-                own = views.detach()[adam.steps == 0, 0] if targets is None else F.normalize(targets[joining], dim=1)
+                views = _embed(generator, encoder, moving.requires_grad_().flatten(0, 1)).unflatten(0, moving.shape[:2])
+                own = views.detach()[steps == 0, 0] if targets is None else F.normalize(targets[joining], dim=1)
                 aims = own if aims is None else torch.cat([aims, own])
                 loss = view_search(views, aims, o.boundary, o.repulsion, o.weight, o.distance)
                 (gradient,) = torch.autograd.grad(loss.sum(), moving)
-            converged = loss < o.tolerance
-            if (leaving := converged | (adam.steps == o.steps)).any():
+            converged, moving = loss < o.tolerance, moving.detach()
+            if not (going := ~converged & (steps < o.steps)).all():
                 distances = torch.linalg.vector_norm(views - aims[:, None], dim=2)
-                state = active, adam.rows, distances, spread(views).mean(1), loss, adam.steps, converged
-                done.append([part[leaving].detach() for part in state])
-                active, aims, gradient = (part[~leaving] for part in (active, aims, gradient))
-                adam.keep(~leaving)
-                bar.update(int(leaving.sum()))
-            adam.step(gradient)
+                state = active, moving, distances, spread(views).mean(1), loss, steps, converged
+                done.append([part[~going].detach() for part in state])
+                bar.update(int((~going).sum()))
+                active, steps, moving, aims, gradient = (part[going] for part in (active, steps, moving, aims, gradient))
+                adam.keep(going)
+            moving, steps = moving + adam.step(gradient), steps + 1
     order, *found = map(torch.cat, zip(*done, strict=True))
     return Searched(*(part[order.argsort()] for part in found))
 
