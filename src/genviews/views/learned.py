@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from ..data import Images
 from ..data.features import evaluating
@@ -21,19 +22,14 @@ from .rendering import describe, fill
 from .sources import Pair, RealViews
 from .store import Configuration, Store
 
-SAMPLED = 1000
-"""Images that `fingerprint` looks at."""
-
 _DRAWN = 1000  # the key of the seeds of what is drawn here, beside those of T_x
 
 
-def fingerprint(images: Images) -> str:
-    """What tells a set of images, and their order, from another: a hash of its shape, its labels and `SAMPLED` images across it."""
-    count = len(images)
-    digest = hashlib.sha256(f"{count} {images.image_shape}".encode())
-    digest.update(images.labels.numpy().data)
-    for part in torch.linspace(0, count - 1, min(count, SAMPLED)).long().split(100):
-        digest.update(images[part][0].contiguous().numpy().data)
+def fingerprint(images: Images, count: int, batch_size: int = 1024) -> str:
+    """SHA-256 of the pixels of the first `count` images."""
+    digest = hashlib.sha256()
+    for indices in tqdm(torch.arange(count).split(batch_size), "reading images", delay=2, leave=False, disable=None):
+        digest.update(images[indices][0].contiguous().numpy().data)
     return digest.hexdigest()
 
 
@@ -142,13 +138,13 @@ def render_learned(
 ) -> Store:
     """Learns views of real images and renders them to a folder, for `LearnedViews` to read.
 
-    Row i holds the reconstruction G(w) of the i-th image that is kept, then its n views; a function of its latent and (seed, image)
-    alone. Interrupted and resumed, the files are the same as after an uninterrupted run; see `render`.
+    Row i holds the reconstruction G(w) of the i-th image that is kept, then its n views: a function of the image's latent and of
+    (seed, image) alone. Interrupted and resumed, the files are those of an uninterrupted run; see `render`.
 
     Args:
         generator: G, frozen, in the space of the latents, on the device to work on.
-        latents: w, float32 (N, D), of the images, inverted.
-        images: N real images.
+        latents: w, float32 (N, D), of the first N images, inverted.
+        images: N real images or more.
         out: The folder; empty or new, unless it holds this very store and `resume` is set.
         learning: `Search` or `Perturb`.
         keep: bool (N,), which images have views; all if None.
@@ -166,16 +162,13 @@ def render_learned(
         OptionError: If an option is impossible, or no image is kept.
         RunError: If `out` holds something else, or cannot be written.
     """
-    if latents.shape != (len(images), generator.latent_dim):
-        raise ShapeError(
-            f"latents are {tuple(latents.shape)} for {len(images)} images and a generator of (B, {generator.latent_dim}); "
-            "invert these images in this generator's space"
-        )
-    if keep is not None and (keep.shape != latents.shape[:1] or keep.dtype != torch.bool):
-        raise ShapeError(f"keep is {keep.dtype} {tuple(keep.shape)} for {len(images)} images; give bool ({len(images)},)")
+    _require_fit(latents, images, generator)
+    count = len(latents)
+    if keep is not None and (keep.shape != (count,) or keep.dtype != torch.bool):
+        raise ShapeError(f"keep is {keep.dtype} {tuple(keep.shape)} for {count} latents; give bool ({count},)")
     if generator.num_conditions is not None:
         raise OptionError("the generator takes conditions, which inverted images have none of; use a space without, such as w")
-    kept = torch.arange(len(images)) if keep is None else keep.cpu().nonzero()[:, 0]
+    kept = torch.arange(count) if keep is None else keep.cpu().nonzero()[:, 0]
     if not len(kept):
         raise OptionError("no image is kept; raise the threshold of errors")
     latents = latents.detach().cpu().float()
@@ -193,7 +186,11 @@ def render_learned(
         latent_dim=generator.latent_dim,
         image_shape=generator.image_shape,
         views=1 + learning.views,
-        anchors={"images": fingerprint(images), "latents": hashlib.sha256(latents[kept].numpy().data).hexdigest()},
+        anchors={
+            "count": count,
+            "images": fingerprint(images, count),
+            "latents": hashlib.sha256(latents[kept].numpy().data).hexdigest(),
+        },
     )
 
     def draw(rows: Tensor) -> dict[str, Tensor]:
@@ -218,17 +215,20 @@ def require_made_of(
     if config.anchors is None:
         raise DataError(f"{store.path} holds pairs from a generator's prior, no views of real images; read it as pairs")
     encoders: Mapping[str, Any] = config.transform.get("encoder", {})
-    found = {"images": config.anchors["images"], "generator": config.generator["sha256"], "encoder": encoders.get("sha256")}
+    found = {
+        "set of images": config.anchors["images"],
+        "generator": config.generator["sha256"],
+        "encoder": encoders.get("sha256"),
+    }
     given = {
-        "images": None if images is None else fingerprint(images),
+        "set of images": None if images is None else fingerprint(images, min(len(images), config.anchors["count"])),
         "generator": None if generator is None else describe(generator)["sha256"],
         "encoder": None if encoder is None else describe(encoder)["sha256"],
     }
     for name, other in given.items():
         if other is not None and other != found[name]:
-            raise RunError(
-                f"{store.path} was made with other {name} (sha256 {found[name]}, not {other}); name those of its making"
-            )
+            was = found[name] or "none"
+            raise RunError(f"{store.path} was made with another {name} (sha256 {was}, not {other}); name the one of its making")
 
 
 class LearnedViews(RealViews):
@@ -280,8 +280,8 @@ class MovedViews(RealViews):
     """Real images, each with m views rendered in the training step from latents that `move`.
 
     Args:
-        images: N real images.
-        latents: w, float32 (N, D), of the images, inverted.
+        images: N real images or more.
+        latents: w, float32 (N, D), of the first N images, inverted.
         generator: G, frozen, in the space of the latents.
         drawn: m.
 
@@ -292,9 +292,11 @@ class MovedViews(RealViews):
     def __init__(self, images: Images, latents: Tensor, generator: Generator, drawn: int = 1):
         super().__init__(images)
         require_positive(drawn=drawn)
-        if latents.shape != (len(images), generator.latent_dim):
-            raise ShapeError(f"latents are {tuple(latents.shape)}; give ({len(images)}, {generator.latent_dim}), one an image")
+        _require_fit(latents, images, generator)
         self.latents, self.generator, self.drawn = latents.cpu(), generator, drawn
+
+    def __len__(self) -> int:
+        return len(self.latents)
 
     def __getitem__(self, indices: Tensor) -> tuple[Tensor, ...]:
         return *self.images[indices], self.latents[indices]
@@ -333,6 +335,14 @@ class SearchedViews(MovedViews):
         if encoder is None:
             raise OptionError("views searched in the training step need its encoder; pass encoder=")
         return fast_gradient_views(self.generator, encoder, latents, self.step, self.drawn, seeds)
+
+
+def _require_fit(latents: Tensor, images: Images, generator: Generator) -> None:
+    if latents.ndim != 2 or latents.shape[1] != generator.latent_dim or len(latents) > len(images):
+        raise ShapeError(
+            f"latents are {tuple(latents.shape)} for {len(images)} images and a generator of latents (B, {generator.latent_dim}); "
+            "invert these images in this generator's space"
+        )
 
 
 def perturbed(transform: LatentTransform, latents: Tensor, count: int, rng: Rng = None) -> Tensor:
