@@ -1,6 +1,9 @@
 """Latent transforms T_z: z -> z', the view of a latent that a generator renders as the positive."""
 
+import math
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..randomness import Rng, as_seeds, normal, prior
@@ -50,6 +53,18 @@ class Spherical(LatentTransform):
         return moved * (
             torch.linalg.vector_norm(latents, dim=1, keepdim=True) / torch.linalg.vector_norm(moved, dim=1, keepdim=True)
         )
+
+
+class Shell(LatentTransform):
+    """A step of the length that a Gaussian one has in high dimensions: z' = z + std sqrt(D) n / ||n||, n ~ N(0, I)."""
+
+    def __init__(self, std: float = 0.2):
+        super().__init__()
+        self.std = std
+
+    def forward(self, latents: Tensor, rng: Rng = None) -> Tensor:
+        seeds = as_seeds(rng, len(latents), latents.device)
+        return latents + self.std * math.sqrt(latents.shape[1]) * F.normalize(normal(seeds, latents.shape[1]), dim=1)
 
 
 class Resample(LatentTransform):

@@ -6,6 +6,7 @@ from .cosine import negative_cosine
 from .distributed import gather
 from .feature_transformation import extrapolate, interpolate
 from .queue import Queue, nearest_neighbours, queue_info_nce
+from .search import spread, view_search
 from .student_t import student_t_info_nce, student_t_queue
 from .supervised import supervised_contrastive
 from .variations import domination_entropy, variation, variation_contrast
@@ -23,9 +24,11 @@ __all__ = [
     "negative_cosine",
     "queue_info_nce",
     "r1_penalty",
+    "spread",
     "student_t_info_nce",
     "student_t_queue",
     "supervised_contrastive",
     "variation",
     "variation_contrast",
+    "view_search",
 ]

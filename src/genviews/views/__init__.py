@@ -1,9 +1,10 @@
-"""Pairs of views: rendered in the training step, or to disk and read back."""
+"""Views: rendered in the training step, or to disk and read back."""
 
 from .conditioned import ClassViews, InstanceViews
 from .cop_gen_layout import CopGenFolder, export_cop_gen
 from .generated import GeneratedImages
 from .inverted import Inversion, invert_images
+from .learned import LearnedViews, Perturb, PerturbedViews, Search, SearchedViews, render_learned, require_made_of
 from .rendered import RenderedViews
 from .rendering import render
 from .sources import GeneratedViews, Pair, RealViews, Views
@@ -16,13 +17,20 @@ __all__ = [
     "GeneratedViews",
     "InstanceViews",
     "Inversion",
+    "LearnedViews",
     "Pair",
     "Pairs",
+    "Perturb",
+    "PerturbedViews",
     "RealViews",
     "RenderedViews",
+    "Search",
+    "SearchedViews",
     "Store",
     "Views",
     "export_cop_gen",
     "invert_images",
     "render",
+    "render_learned",
+    "require_made_of",
 ]

@@ -19,7 +19,7 @@ class RenderedViews(Views):
 
     Raises:
         OptionError: If the store holds latents only and there is no generator.
-        DataError: If the store is not rendered to its end.
+        DataError: If the store is not rendered to its end, or holds no pairs.
     """
 
     def __init__(self, pairs: Store | CopGenFolder, generator: Generator | None = None):
@@ -27,6 +27,8 @@ class RenderedViews(Views):
         self.pairs, self.image_shape = pairs, pairs.image_shape
         self.latents = pairs if isinstance(pairs, Store) and pairs.config.codec == "latents" else None
         self.generator = generator if self.latents else None
+        if isinstance(pairs, Store) and pairs.config.anchors:
+            raise DataError(f"{pairs.path} holds views learned of real images, no pairs; name the images too")
         if isinstance(pairs, Store) and pairs.missing:
             raise DataError(f"{pairs.path} lacks {len(pairs.missing)} shards; render it to its end with --resume")
         if self.latents and not generator:

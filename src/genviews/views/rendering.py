@@ -1,8 +1,8 @@
-"""Rendering pairs G(z), G(T_z(z)) to disk."""
+"""Rendering to disk: pairs G(z), G(T_z(z)), or rows of views that something else draws."""
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from itertools import chain
@@ -23,6 +23,10 @@ from .sources import draw_condition, latent_pairs
 from .store import Configuration, Store, render_images
 
 PARTIAL = ".partial-"
+Draw = Callable[[Tensor], dict[str, Tensor]]
+"""Indices (n,) of rows -> their arrays by name, among them the latents float32 (n, V, D)."""
+
+DTYPES = {torch.float32: "float32", torch.int64: "int64", torch.bool: "bool"}
 
 
 def _attributes(module: nn.Module) -> dict[str, Any]:
@@ -91,22 +95,12 @@ def render(
         OptionError: If an option is impossible.
         RunError: If `out` holds something else, or cannot be written (a full disk); what is rendered stays.
     """
-    if min(pairs, shard_size, batch_size) < 1 or not 0 <= rank < world_size:
-        raise OptionError(
-            f"{pairs=}, {shard_size=}, {batch_size=} must be positive, and {rank=} in [0, {world_size=}); correct them to render"
-        )
     if truncation is not None and truncation < 0:
         raise OptionError(f"truncation is {truncation}; it scales the latents, so give 0 or more, or None for the plain prior")
-    if codec not in CODECS:
-        raise OptionError(f"codec is {codec!r}; choose one of {', '.join(CODECS)}")
-    if codec == "jpeg" and generator.image_shape[0] not in (1, 3):
-        raise OptionError(f"codec 'jpeg' stores images of 1 or 3 channels, not {generator.image_shape[0]}; use 'raw'")
     if conditions is not None and not (conditions and all(0 <= c < (generator.num_conditions or 0) for c in conditions)):
         raise OptionError(
             f"conditions {list(conditions)[:5]} must be some of the generator's {generator.num_conditions}; None takes all"
         )
-    if generator.training:
-        raise OptionError("the generator is in training mode, where an image may depend on its batch; pass generator.frozen()")
     configuration = Configuration(
         generator=describe(generator),
         transform=describe(transform),
@@ -121,11 +115,47 @@ def render(
         latent_dim=generator.latent_dim,
         image_shape=generator.image_shape,
     )
+
+    def draw(indices: Tensor) -> dict[str, Tensor]:
+        parts = [_draw(configuration, generator, transform, sample_seeds(seed, part)) for part in indices.split(batch_size)]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+    return fill(Path(out), configuration, generator, draw, rank=rank, world_size=world_size, resume=resume, progress=progress)
+
+
+def fill(
+    out: Path,
+    configuration: Configuration,
+    generator: Generator,
+    draw: Draw,
+    *,
+    rank: int = 0,
+    world_size: int = 1,
+    resume: bool = False,
+    progress: bool = True,
+) -> Store:
+    """Renders the shards that a store lacks, each from what `draw` gives for its rows; see `render`.
+
+    Raises:
+        OptionError: If the configuration is impossible.
+        RunError: If `out` holds something else, or cannot be written.
+    """
+    pairs, shard_size, batch_size = configuration.pairs, configuration.shard_size, configuration.batch_size
+    if min(pairs, shard_size, batch_size) < 1 or not 0 <= rank < world_size:
+        raise OptionError(
+            f"{pairs=}, {shard_size=}, {batch_size=} must be positive, and {rank=} in [0, {world_size=}); correct them to render"
+        )
+    if configuration.codec not in CODECS:
+        raise OptionError(f"codec is {configuration.codec!r}; choose one of {', '.join(CODECS)}")
+    if configuration.codec == "jpeg" and generator.image_shape[0] not in (1, 3):
+        raise OptionError(f"codec 'jpeg' stores images of 1 or 3 channels, not {generator.image_shape[0]}; use 'raw'")
+    if generator.training:
+        raise OptionError("the generator is in training mode, where an image may depend on its batch; pass generator.frozen()")
     try:
-        store = _claim(Path(out), configuration, rank, resume or world_size > 1)
+        store = _claim(out, configuration, rank, resume or world_size > 1)
         mine = [shard for shard in store.missing if shard % world_size == rank]
         for shard in tqdm(mine, desc=f"rendering {out}", unit="shard", disable=None if progress else True):
-            _render_shard(store, shard, generator, transform)
+            _render_shard(store, shard, generator, draw)
     except OSError as error:
         raise RunError(
             f"{out} cannot be written ({error.strerror or error}); finished shards stay: make room and resume"
@@ -153,29 +183,26 @@ def _claim(out: Path, configuration: Configuration, rank: int, resume: bool) -> 
     return store
 
 
-def _render_shard(store: Store, shard: int, generator: Generator, transform: LatentTransform) -> None:
+def _render_shard(store: Store, shard: int, generator: Generator, draw: Draw) -> None:
     """Writes one shard under another name and then gives it its own, so that a shard is there whole or not at all."""
     config, codec = store.config, CODECS[store.config.codec]
-    indices = torch.arange(shard * config.shard_size, min((shard + 1) * config.shard_size, config.pairs))
-    batches = [_draw(config, generator, transform, sample_seeds(config.seed, part)) for part in indices.split(config.batch_size)]
+    arrays = draw(torch.arange(shard * config.shard_size, min((shard + 1) * config.shard_size, config.pairs)))
     folder = store.path / f"{PARTIAL}{shard:05d}"
     folder.mkdir(exist_ok=True)
-    latents = torch.cat([torch.stack([z, moved], dim=1) for z, moved, _ in batches])
-    write_array(folder / "latents.npy", tuple(latents.shape), "float32", [latents])
-    conditions = [condition for _, _, condition in batches if condition is not None]
-    if conditions:
-        write_array(folder / "condition.npy", (len(indices),), "int64", conditions)
+    for name, array in arrays.items():
+        write_array(folder / f"{name}.npy", tuple(array.shape), DTYPES[array.dtype], [array])
     if codec is not None:
-        codec.write(folder, (len(indices), 2, *config.image_shape), (render_images(generator, *batch) for batch in batches))
+        latents, condition = arrays["latents"], arrays.get("condition")
+        parts = torch.arange(len(latents), device=latents.device).split(config.batch_size)
+        batches = (render_images(generator, latents[part], None if condition is None else condition[part]) for part in parts)
+        codec.write(folder, (*latents.shape[:2], *config.image_shape), batches)
     folder.replace(store.shard_path(shard))
 
 
 @torch.no_grad()
-def _draw(
-    config: Configuration, generator: Generator, transform: LatentTransform, seeds: Tensor
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """z, z' and the condition of the samples `seeds` (B,)."""
-    z, moved = latent_pairs(generator, transform, seeds, config.truncation)
+def _draw(config: Configuration, generator: Generator, transform: LatentTransform, seeds: Tensor) -> dict[str, Tensor]:
+    """The latents z and z', (B, 2, D), and the condition, if any, of the samples `seeds` (B,)."""
+    latents = torch.stack(latent_pairs(generator, transform, seeds, config.truncation), dim=1)
     if config.num_conditions is None:
-        return z, moved, None
-    return z, moved, draw_condition(seeds, config.num_conditions, config.conditions).to(z.device)
+        return {"latents": latents}
+    return {"latents": latents, "condition": draw_condition(seeds, config.num_conditions, config.conditions).to(latents.device)}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -80,17 +81,18 @@ def _write_jpeg(folder: Path, shape: tuple[int, ...], batches: Iterable[Tensor])
 
 
 class JpegRows:
-    """Row i of a blob of JPEG files: its images 2i and 2i + 1, decoded to uint8 (2, C, H, W)."""
+    """Row i of a blob of JPEG files: its V images from iV on, decoded to uint8 (V, C, H, W)."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, views: int):
+        self.views = views
         self.offsets, path = map_array(folder / "offsets.npy"), folder / "images.jpeg"
         if not path.is_file() or path.stat().st_size != self.offsets[-1]:
             raise DataError(f"{path} is damaged; delete {folder} and render it again with resume")
         self.blob = map_file(path)
 
     def __getitem__(self, row: int, /) -> np.ndarray:
-        first, second, end = self.offsets[2 * row : 2 * row + 3].tolist()
-        files = (BytesIO(part.tobytes()) for part in (self.blob[first:second], self.blob[second:end]))
+        ends = self.offsets[self.views * row : self.views * (row + 1) + 1].tolist()
+        files = (BytesIO(self.blob[start:end].tobytes()) for start, end in pairwise(ends))
         return np.stack([from_pil(Image.open(file)) for file in files])
 
 
@@ -99,18 +101,18 @@ class Codec:
     """A way to store the images of a shard.
 
     Attributes:
-        write: (folder, shape (n, 2, C, H, W), uint8 batches (b, 2, C, H, W)) -> files in the folder.
-        open: The folder -> its rows, uint8 (2, C, H, W).
+        write: (folder, shape (n, V, C, H, W), uint8 batches (b, V, C, H, W)) -> files in the folder.
+        open: The folder and V -> its rows, uint8 (V, C, H, W).
         threaded: Whether reading a row is work enough for a thread.
     """
 
     write: Callable[[Path, tuple[int, ...], Iterable[Tensor]], None]
-    open: Callable[[Path], Rows]
+    open: Callable[[Path, int], Rows]
     threaded: bool = False
 
 
 CODECS: dict[str, Codec | None] = {
-    "raw": Codec(_write_raw, lambda folder: map_array(folder / "images.npy")),
+    "raw": Codec(_write_raw, lambda folder, _: map_array(folder / "images.npy")),
     "jpeg": Codec(_write_jpeg, JpegRows, threaded=True),
     "latents": None,
 }
