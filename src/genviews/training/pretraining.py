@@ -101,6 +101,6 @@ def pretrain(
         **trainer,
     )
     if out:
-        rank_zero_only(encoders.save_projector)(module.projector, out)
+        rank_zero_only(module.keep)(out)
         rank_zero_only(encoders.save)(module.encoder, out, options=asdict(recipe))
     return module.encoder.eval()
