@@ -23,11 +23,10 @@ def multiview(
 ) -> Tensor:
     """A2 of "On assimilating learned views in contrastive learning": two views contrast, and K generated ones attract both.
 
-    With z1, z2 and z3 l2-normalised, L(z1, z2) - alpha / t * mean(z1 . z3, z2 . z3), the mean over samples and generated views; no z3
-    is in a denominator. L is the paper's "infonce", `info_nce` with negatives "cross", or "simclr", that with "both", a variant of
-    the authors' code. Another is "full": generated views are anchors, positives and candidates like all others
-    (`supervised_contrastive` of K + 2 views, each sample a class), without alpha. Their code for the first two forms weighs by
-    alpha / t or, at t = 0.5, by 1, which is alpha = t.
+    With l2-normalised embeddings, L(z1, z2) - alpha / t * mean(z1 . z3, z2 . z3), the mean over samples and generated views; z3 is
+    in no denominator. L is `info_nce`: the paper's "infonce" with negatives "cross", or "simclr", of the authors' code, with
+    "both". Their code also has "full", where generated views are anchors, positives and candidates like the others:
+    `supervised_contrastive` of K + 2 views, each sample a class of its own; alpha has no part in it.
 
     Args:
         first: z1, (B, D), any scale.

@@ -61,7 +61,7 @@ def student_t_queue(queries: Tensor, keys: Tensor, queue: Tensor, temperature: f
 
 
 def student_t_distance(first: Tensor, second: Tensor, temperature: float = 8.0, df: float = 5.0) -> Tensor:
-    """-log k(x, y) of the kernel of `student_t_info_nce`, the mean over pairs: what attracts positives there, without the negatives.
+    """-log k(x, y) under the kernel of `student_t_info_nce`, the mean over pairs: what attracts positives there.
 
     Args:
         first: (B, D), as they are.

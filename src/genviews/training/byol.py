@@ -17,8 +17,8 @@ from .momentum import follow, frozen_copy, require_momentum
 class BYOL(Method):
     """Minimises the squared distance between l2-normalised predictions and targets, of both views (eq. 2), without negatives.
 
-    The copy moves once an optimiser step. BatchNorm's statistics are each device's. Each generated view and each of the two predict
-    each other in the same way (A2, eq. 16), weighted by alpha.
+    The copy moves once an optimiser step. BatchNorm's statistics are each device's. Generated views and the two predict each
+    other in the same way (A2).
 
     Args:
         momentum: Of the copy at first; it grows to 1 along a cosine (paper: 0.99 or, for long runs, 0.996).
@@ -50,7 +50,8 @@ class BYOL(Method):
 
     def distance(self, first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> Tensor:
         """Equation 2, both ways."""
-        return sum(2 + 2 * negative_cosine(p, z) for p, z in ((first[0], second[1]), (second[0], first[1])))
+        (p1, z1), (p2, z2) = first, second
+        return (2 + 2 * negative_cosine(p1, z2)) + (2 + 2 * negative_cosine(p2, z1))
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)

@@ -9,15 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
+from torchvision.utils import save_image
 
 from .. import augmentations
-from ..augmentations import Augmentation
 from ..encoders import Encoder, save_projector
 from ..errors import OptionError, require_positive
-from ..randomness import derive, pick
+from ..randomness import derive, pick, sample_seeds
 from ..views.sources import Pair, Views
 from .fit import Learner
 from .schedule import warmup_cosine
+
+ROWS = 8
+"""Of the picture of views."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +29,7 @@ class ViewOptions:
 
     Attributes:
         backbone: Of the encoder: "conv-small", "<timm ResNet>-cifar", or any timm name.
-        augmentation: T_x by name; "simclr" for colour and "mnist" for grey images if None.
+        augmentation: T_x by name, or a ViewMaker by path; "simclr" for colour and "mnist" for grey images if None.
         exact: T_x op by op as torchvision does, instead of the faster fused form.
         image_size: Side of the views in pixels; the images' own, but at least 16, if None.
         seed: Of the weights, the order and every sample's randomness.
@@ -38,16 +41,19 @@ class ViewOptions:
     image_size: int | None = None
     seed: int = 0
 
-    def augment(self, image_shape: tuple[int, int, int], name: str | None = None) -> Augmentation:
-        """T_x for images (C, H, W), or another of that name."""
+    def augment(self, image_shape: tuple[int, int, int], name: str | None = None) -> nn.Module:
+        """T_x for images (C, H, W), or another of that name or path."""
         name = name or self.augmentation or ("mnist" if image_shape[0] == 1 else "simclr")
-        return augmentations.create(name, self._side(image_shape), self.exact)
+        if name not in augmentations.available() and Path(name).exists():
+            return augmentations.load(name, self.side(image_shape))
+        return augmentations.create(name, self.side(image_shape), self.exact)
 
     def encoder(self, image_shape: tuple[int, int, int]) -> Encoder:
         """An untrained encoder for views of images (C, H, W)."""
-        return Encoder(self.backbone, image_shape[0], self._side(image_shape))
+        return Encoder(self.backbone, image_shape[0], self.side(image_shape))
 
-    def _side(self, image_shape: tuple[int, int, int]) -> int:
+    def side(self, image_shape: tuple[int, int, int]) -> int:
+        """Of the views of images (C, H, W), in pixels."""
         return self.image_size or max(16, image_shape[-1])
 
 
@@ -142,12 +148,14 @@ class Method(Learner):
         first, second, labels, generated = pair
         assimilate = self.recipe.assimilate
         if generated is not None and assimilate is None:
-            raise OptionError("assimilate is None, but the views have generated ones; choose a1 (replace a view) or a2 (attract both)")
+            raise OptionError(
+                "assimilate is None, but the views have generated ones; choose a1 (replace one) or a2 (attract both)"
+            )
         if generated is None and assimilate is not None:
-            raise OptionError(f"assimilate is {assimilate!r}, but the views have no generated ones; name learned views or leave it out")
+            raise OptionError(f"assimilate is {assimilate!r}, but the views have no generated ones; name learned views, or none")
         first = self.augment(first, derive(seeds, 1))
         if generated is not None and assimilate == "a1":
-            drawn = generated[torch.arange(len(seeds)), pick(derive(seeds, 7), generated.shape[1])]
+            drawn = generated[torch.arange(len(seeds), device=seeds.device), pick(derive(seeds, 7), generated.shape[1])]
             return Pair(first, self.augment_generated(drawn, derive(seeds, 2)), labels)
         second = self.augment(second, derive(seeds, 2))
         if generated is not None:
@@ -157,6 +165,11 @@ class Method(Learner):
 
     def attraction(self, first: Any, second: Any, views: Pair) -> Tensor | float:
         """What A2 adds to the loss: alpha times the mean `distance` between each of two expert views and each generated one.
+
+        Of embeddings compared by angles that is the paper's -alpha / temperature * mean(z1 . z3, z2 . z3). Elsewhere it is this
+        project's choice: methods attract in the geometry of their own loss, so that at alpha 1 a generated view attracts as
+        strongly as the other expert one. For SimSiam and BYOL, whose form is the paper's eq. 16, that is the negative cosine of
+        predictions to targets without gradient, both ways.
 
         Args:
             first: What `embed` makes of the first views.
@@ -191,5 +204,19 @@ class Method(Learner):
         return {"optimizer": optimizer, "lr_scheduler": warmup_cosine(optimizer, o.steps, o.warmup, o.final_lr)}
 
     def keep(self, out: Path) -> None:
-        """Writes what a run has beside its encoder."""
+        """Writes what a run has beside its encoder: the projector, and images/views.png."""
         save_projector(self.projector, out)
+        (out / "images").mkdir(exist_ok=True)
+        rows = self.picture()
+        save_image(rows.flatten(0, 1).clamp(0, 1), out / "images" / "views.png", nrow=rows.shape[1], padding=1)
+
+    @torch.no_grad()
+    def picture(self) -> Tensor:
+        """The source's first images, eight at most, and beside each the views that enter the loss: (8, 3 or more, C, H, W)."""
+        indices = torch.arange(min(ROWS, len(self.views)))
+        seeds = sample_seeds(self.recipe.seed, indices).to(self.device)
+        fetched = (part.to(self.device) for part in self.views[indices])
+        pair = self.views(*fetched, seeds=seeds, encoder=self.encoder)
+        views = self.augmented(pair, seeds)
+        generated = [] if views.generated is None else views.generated.unbind(1)
+        return torch.stack([F.interpolate(pair.first, views.first.shape[2:]), *views[:2], *generated], 1)

@@ -15,8 +15,8 @@ from .method import Method
 class NNCLR(Method):
     """Minimises InfoNCE between nearest neighbours in a queue of earlier embeddings and predictions of the other view.
 
-    The queue moves once an optimiser step. Negatives are the global batch's; BatchNorm's statistics are each device's. Predictions
-    of generated views (A2) are attracted by the neighbours of both views.
+    The queue moves once an optimiser step. Negatives are the global batch's; BatchNorm's statistics are each device's. Generated
+    views (A2) are predicted from the neighbours of both views.
 
     Args:
         temperature: Of InfoNCE.

@@ -1,6 +1,6 @@
 """SimCLR (Chen et al. 2020): the two views of a sample attract, all others repel."""
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,9 +12,6 @@ from ..losses.multiview import Form
 from ..views.sources import Pair
 from .method import Method
 
-
-Negatives = Literal["both", "cross", "all"]
-
 FORMS: dict[str, Form] = {"both": "simclr", "cross": "infonce", "all": "full"}
 """Of `multiview`, by the negatives."""
 
@@ -24,16 +21,14 @@ class SimCLR(Method):
 
     Args:
         temperature: Of InfoNCE.
-        negatives: "both" (the paper's 2N - 2 of both views), "cross" (the N - 1 of the other view; what generated views were
-            assimilated into) or "all" (of generated views too, which then are views like the others instead of attracting).
+        negatives: "both" (the paper's 2N - 2 of both views), "cross" (the N - 1 of the other view, as in A2's paper) or, with
+            A2, "all" (generated views are views like the others, instead of attracting).
     """
 
-    def __init__(self, *args: Any, temperature: float = 0.2, negatives: Negatives = "both"):
+    def __init__(self, *args: Any, temperature: float = 0.2, negatives: Any = "both"):
         super().__init__(*args)
-        if negatives not in get_args(Negatives):
-            raise OptionError(f"negatives is {negatives!r}; choose both, cross or all")
-        if negatives == "all" and self.recipe.assimilate != "a2":
-            raise OptionError("negatives are 'all', those of generated views too, which only assimilate a2 has; choose both or cross")
+        if negatives not in FORMS or (negatives == "all" and self.recipe.assimilate != "a2"):
+            raise OptionError(f"negatives is {negatives!r}; choose both, cross or, with assimilate a2, all")
         self.temperature, self.negatives = temperature, negatives
         self.projector = projector(self.encoder.num_features, out_features=self.recipe.projector_dim)
 
@@ -42,5 +37,5 @@ class SimCLR(Method):
         if views.generated is None:
             return info_nce(gather(first), gather(second), self.temperature, self.negatives)
         generated = torch.stack([self.embed(images) for images in views.generated.unbind(1)], 1)
-        form = FORMS[self.negatives]
-        return multiview(gather(first), gather(second), gather(generated), self.temperature, self.recipe.alpha, form)
+        form, alpha = FORMS[self.negatives], self.recipe.alpha
+        return multiview(gather(first), gather(second), gather(generated), self.temperature, alpha, form)

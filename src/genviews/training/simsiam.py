@@ -15,7 +15,7 @@ class SimSiam(Method):
     """Minimises the negative cosine between predictions and embeddings of both views (eqs. 3 and 4), without negatives or a copy.
 
     The predictor's learning rate falls with the others'; the authors' released recipe keeps it fixed. BatchNorm's statistics are
-    each device's. Each generated view and each of the two predict each other in the same way (A2, eq. 16), weighted by alpha.
+    each device's. Generated views and the two predict each other in the same way (A2).
 
     Args:
         bottleneck: Width of the predictor's hidden layer (paper: 512 of an embedding of 2048).
