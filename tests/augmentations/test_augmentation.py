@@ -22,7 +22,7 @@ def images(n: int, channels: int = 3, height: int = 24, width: int = 20) -> Tens
 
 
 def test_names() -> None:
-    assert NAMES == ("simclr", "no-color", "no-crop", "none", "mnist", "weak", "infomin")
+    assert NAMES == ("simclr", "no-color", "no-crop", "none", "mnist", "weak", "flip", "infomin")
 
 
 @pytest.mark.parametrize("exact", [False, True])

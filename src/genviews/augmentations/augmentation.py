@@ -50,10 +50,11 @@ RECIPES = {
     "none": Recipe(),
     "mnist": Recipe(affine=AffineRanges()),
     "weak": Recipe(crop=(0.8, 1.0), flip=0.5),
+    "flip": Recipe(flip=0.5),
     "infomin": replace(_SIMCLR, jitter=(0.8, 0.8, 0.8, 0.2), blur=0.5),
 }
 """SimCLR's (Chen et al. 2020) as COP-Gen runs it, without blur, and its ablations; an affine map for digits; a mild crop
-and flip; InfoMin's (Tian et al. 2020) without RandAugment."""
+and flip, and a flip alone, for generated views; InfoMin's (Tian et al. 2020) without RandAugment."""
 
 
 @dataclass(frozen=True)

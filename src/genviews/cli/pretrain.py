@@ -47,13 +47,19 @@ def pretrain(
 ) -> None:
     """Pretrains an encoder by contrastive learning on real images, rendered pairs, or pairs rendered on the fly.
 
-    Methods: simclr, supcon (needs labels or conditions), nnclr, feature-transformation, moco, byol, simsiam, t-simclr, t-moco.
+    Methods: simclr, supcon (needs labels or conditions), nnclr, feature-transformation, moco, byol, simsiam, t-simclr, t-moco,
+    viewmaker. images/views.png in the run folder shows what the encoder saw: images, and beside each its views.
+
+    Learned views of a generator are assimilated by any method: one takes the place of a view (a1), or they attract both (a2).
 
     Examples:
       genviews pretrain digits --image_size 16 --augmentation mnist
       genviews pretrain photos/ --method moco --objective.queue 16384 --backbone resnet50 --precision bf16-mixed
       genviews pretrain runs/pairs --backbone resnet18-cifar --steps 10000 --out runs/encoder
       genviews pretrain generated --generator G.pt --transform runs/navigator --watch mnist --log_every 100
+      genviews pretrain digits --method viewmaker --steps 60 --batch_size 128 --out runs/viewmaker
+      genviews pretrain digits --augmentation runs/viewmaker/viewmaker
+      genviews pretrain cifar10 --method viewmaker --assimilate a2 --alpha 0.5 --objective.widths '[32,64,128]'
 
     Args:
         views: A data set ("digits", "mnist", ..., an npz file, an image folder), a store by `views render`, a folder in COP-Gen's

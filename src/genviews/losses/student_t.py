@@ -60,6 +60,26 @@ def student_t_queue(queries: Tensor, keys: Tensor, queue: Tensor, temperature: f
     return F.softplus(negatives.logsumexp(1) - positives).mean()
 
 
+def student_t_distance(first: Tensor, second: Tensor, temperature: float = 8.0, df: float = 5.0) -> Tensor:
+    """-log k(x, y) under the kernel of `student_t_info_nce`, the mean over pairs: what attracts positives there.
+
+    Args:
+        first: (B, D), as they are.
+        second: (B, D), row by row.
+        temperature: t > 0.
+        df: Degrees of freedom > 0.
+
+    Returns:
+        float32 scalar, at least 0.
+
+    Raises:
+        ShapeError: If the shapes differ.
+        OptionError: If `temperature` or `df` is not positive.
+    """
+    require_pairs("student_t_distance", first, second)
+    return -_log_kernel(_row_distances(first, second), temperature, df).mean()
+
+
 def _log_kernel(squared: Tensor, temperature: float, df: float) -> Tensor:
     require_positive(temperature=temperature, df=df)
     return -(df + 1) / 2 * (squared / (temperature * df)).log1p()

@@ -17,7 +17,8 @@ from .momentum import follow, frozen_copy, require_momentum
 class BYOL(Method):
     """Minimises the squared distance between l2-normalised predictions and targets, of both views (eq. 2), without negatives.
 
-    The copy moves once an optimiser step. BatchNorm's statistics are each device's.
+    The copy moves once an optimiser step. BatchNorm's statistics are each device's. Generated views and the two predict each
+    other in the same way (A2).
 
     Args:
         momentum: Of the copy at first; it grows to 1 along a cosine (paper: 0.99 or, for long runs, 0.996).
@@ -38,12 +39,19 @@ class BYOL(Method):
         return nn.Sequential(self.encoder, self.projector)
 
     def loss(self, views: Pair, seeds: Tensor) -> Tensor:
-        return self.distance(views.first, views.second) + self.distance(views.second, views.first)
+        first, second = self.embed(views.first), self.embed(views.second)
+        return self.distance(first, second) + self.attraction(first, second, views)
 
-    def distance(self, view: Tensor, other: Tensor) -> Tensor:
+    def embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Predictions and targets (B, D); no gradient flows into the targets."""
         with torch.no_grad():
-            targets = self.target(other)
-        return 2 + 2 * negative_cosine(self.predictor(self.online(view)), targets)
+            targets = self.target(images)
+        return self.predictor(self.online(images)), targets
+
+    def distance(self, first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> Tensor:
+        """Equation 2, both ways."""
+        (p1, z1), (p2, z2) = first, second
+        return (2 + 2 * negative_cosine(p1, z2)) + (2 + 2 * negative_cosine(p2, z1))
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)

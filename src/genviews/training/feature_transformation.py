@@ -32,6 +32,7 @@ class FeatureTransformation(MoCo):
     """MoCo that pushes each query and its key apart and mixes each negative of the queue with another, entry by entry.
 
     As in the authors' code, mixtures are not normalised again, and the keys that were pushed away enter the queue.
+    Generated views attract queries and keys before these are mixed.
 
     Args:
         temperature: Of InfoNCE.
@@ -55,7 +56,8 @@ class FeatureTransformation(MoCo):
         self.positives, self.negatives = positives, negatives
 
     def loss(self, views: Pair, seeds: Tensor) -> Tensor:
-        queries, keys = (F.normalize(embeddings.float(), dim=1) for embeddings in self.embed(views, seeds))
+        queries, keys = (F.normalize(embeddings.float(), dim=1) for embeddings in self.queries_and_keys(views, seeds))
+        attraction = self.attraction(queries, keys, views)
         queue = self.queue.keys
         if self.positives:
             queries, keys = extrapolate(queries, keys, beta(derive(seeds, 4), queue.shape[1], self.positives))
@@ -64,4 +66,4 @@ class FeatureTransformation(MoCo):
             others = uniform(derive(rows, 5), 1)[:, 0].argsort()
             queue = interpolate(queue, others, beta(derive(rows, 6), queue.shape[1], self.negatives))
         self.queue.remember(keys)
-        return queue_info_nce(queries, keys, queue, self.temperature, normalise=False)
+        return queue_info_nce(queries, keys, queue, self.temperature, normalise=False) + attraction

@@ -22,6 +22,8 @@ class MoCo(Method):
     Copy and queue move once an optimiser step: the batches that accumulate to one see the same negatives and, BatchNorm aside,
     make the step of one large batch. BatchNorm's statistics are each device's.
 
+    Generated views are queries too (A2): they attract queries and keys, and no queue holds them.
+
     Args:
         temperature: Of InfoNCE.
         momentum: Of the copy; the paper's 0.999 suits hundreds of thousands of steps.
@@ -45,11 +47,12 @@ class MoCo(Method):
         return nn.Sequential(self.encoder, self.projector)
 
     def loss(self, views: Pair, seeds: Tensor) -> Tensor:
-        queries, keys = self.embed(views, seeds)
+        queries, keys = self.queries_and_keys(views, seeds)
         self.queue.remember(keys)
-        return queue_info_nce(queries, keys, self.queue.keys, self.temperature)
+        contrast = queue_info_nce(queries, keys, self.queue.keys, self.temperature)
+        return contrast + self.attraction(queries, keys, views)
 
-    def embed(self, views: Pair, seeds: Tensor) -> tuple[Tensor, Tensor]:
+    def queries_and_keys(self, views: Pair, seeds: Tensor) -> tuple[Tensor, Tensor]:
         """Queries of the first views and keys of the second, (B, D) each; no gradient flows into the keys."""
         return self.online(views.first), self.keys(views.second, seeds)
 

@@ -15,7 +15,8 @@ from .method import Method
 class NNCLR(Method):
     """Minimises InfoNCE between nearest neighbours in a queue of earlier embeddings and predictions of the other view.
 
-    The queue moves once an optimiser step. Negatives are the global batch's; BatchNorm's statistics are each device's.
+    The queue moves once an optimiser step. Negatives are the global batch's; BatchNorm's statistics are each device's. Generated
+    views (A2) are predicted from the neighbours of both views.
 
     Args:
         temperature: Of InfoNCE.
@@ -32,14 +33,17 @@ class NNCLR(Method):
         self.queue = Memory(queue, dim, self.recipe.seed)
 
     def loss(self, views: Pair, seeds: Tensor) -> Tensor:
-        z1, z2 = (self.projector(self.encoder(view)) for view in (views.first, views.second))
+        z1, z2 = self.embed(views.first), self.embed(views.second)
         self.queue.remember(z1)
-        return (self.contrast(z1, z2) + self.contrast(z2, z1)) / 2
+        return (self.contrast(z1, z2) + self.contrast(z2, z1)) / 2 + self.attraction(z1, z2, views)
 
     def contrast(self, anchors: Tensor, positives: Tensor) -> Tensor:
         """Equations 3 and 4, averaged."""
         neighbours = nearest_neighbours(anchors, self.queue.keys)
         return info_nce(gather(neighbours), gather(self.predictor(positives)), self.temperature, "cross")
+
+    def distance(self, anchors: Tensor, positives: Tensor) -> Tensor:
+        return super().distance(nearest_neighbours(anchors, self.queue.keys), self.predictor(positives))
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)

@@ -24,6 +24,7 @@ from .simsiam import SimSiam
 from .supcon import SupCon
 from .t_moco import TMoCo
 from .t_simclr import TSimCLR
+from .viewmaker import ViewMaker
 
 METHODS: dict[str, type[Method]] = {
     "simclr": SimCLR,
@@ -35,6 +36,7 @@ METHODS: dict[str, type[Method]] = {
     "simsiam": SimSiam,
     "t-simclr": TSimCLR,
     "t-moco": TMoCo,
+    "viewmaker": ViewMaker,
 }
 
 
@@ -68,8 +70,8 @@ def pretrain(
     Args:
         views: Real, rendered or generated pairs.
         recipe: See `PretrainOptions`.
-        out: Run folder for checkpoints, `metrics.csv` and the exported encoder
-            with its projector; None keeps nothing.
+        out: Run folder for checkpoints, `metrics.csv`, a picture of the views, and the exported encoder with its projector; None
+            keeps nothing.
         resume: Go on from the last checkpoint in `out`, or return the encoder that a finished run left there.
         description: For the progress bar.
         watch: Labelled training images, whose accuracies by nearest neighbours and by a linear probe the history then holds;
@@ -101,6 +103,6 @@ def pretrain(
         **trainer,
     )
     if out:
-        rank_zero_only(encoders.save_projector)(module.projector, out)
+        rank_zero_only(module.eval().keep)(out)
         rank_zero_only(encoders.save)(module.encoder, out, options=asdict(recipe))
     return module.encoder.eval()

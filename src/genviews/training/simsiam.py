@@ -15,7 +15,7 @@ class SimSiam(Method):
     """Minimises the negative cosine between predictions and embeddings of both views (eqs. 3 and 4), without negatives or a copy.
 
     The predictor's learning rate falls with the others'; the authors' released recipe keeps it fixed. BatchNorm's statistics are
-    each device's.
+    each device's. Generated views and the two predict each other in the same way (A2).
 
     Args:
         bottleneck: Width of the predictor's hidden layer (paper: 512 of an embedding of 2048).
@@ -30,5 +30,9 @@ class SimSiam(Method):
         self.predictor = projector(dim, bottleneck, dim, norm=True)
 
     def loss(self, views: Pair, seeds: Tensor) -> Tensor:
-        z1, z2 = (self.projector(self.encoder(view)) for view in (views.first, views.second))
-        return (negative_cosine(self.predictor(z1), z2) + negative_cosine(self.predictor(z2), z1)) / 2
+        z1, z2 = self.embed(views.first), self.embed(views.second)
+        return self.distance(z1, z2) + self.attraction(z1, z2, views)
+
+    def distance(self, first: Tensor, second: Tensor) -> Tensor:
+        """Equation 4."""
+        return (negative_cosine(self.predictor(first), second) + negative_cosine(self.predictor(second), first)) / 2

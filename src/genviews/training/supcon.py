@@ -30,5 +30,7 @@ class SupCon(Method):
     def loss(self, views: Pair, seeds: Tensor) -> Tensor:
         if views.labels is None or (views.labels < 0).any():
             raise DataError("supcon contrasts classes, and there are views without a label; name labelled data or another method")
-        embeddings = torch.stack(self.projector(self.encoder(torch.cat(views[:2]))).chunk(2), dim=1)
-        return supervised_contrastive(gather(embeddings), gather(views.labels), self.temperature)
+        first, second = self.projector(self.encoder(torch.cat(views[:2]))).chunk(2)
+        embeddings = torch.stack([first, second], dim=1)
+        contrast = supervised_contrastive(gather(embeddings), gather(views.labels), self.temperature)
+        return contrast + self.attraction(first, second, views)

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..losses import student_t_queue
+from ..losses import student_t_distance, student_t_queue
 from ..views.sources import Pair
 from .moco import MOMENTUM, QUEUE, MoCo
 
@@ -27,6 +27,10 @@ class TMoCo(MoCo):
         return super().head().append(nn.BatchNorm1d(self.recipe.projector_dim, affine=False))
 
     def loss(self, views: Pair, seeds: Tensor) -> Tensor:
-        queries, keys = self.embed(views, seeds)
+        queries, keys = self.queries_and_keys(views, seeds)
         self.queue.remember(keys)
-        return student_t_queue(queries, keys, self.queue.keys, self.temperature, self.df)
+        contrast = student_t_queue(queries, keys, self.queue.keys, self.temperature, self.df)
+        return contrast + self.attraction(queries, keys, views)
+
+    def distance(self, first: Tensor, second: Tensor) -> Tensor:
+        return student_t_distance(first, second, self.temperature, self.df)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..encoders import projector
-from ..losses import gather, student_t_info_nce
+from ..losses import gather, student_t_distance, student_t_info_nce
 from ..views.sources import Pair
 from .method import Method
 
@@ -26,4 +26,8 @@ class TSimCLR(Method):
 
     def loss(self, views: Pair, seeds: Tensor) -> Tensor:
         first, second = self.projector(self.encoder(torch.cat(views[:2]))).chunk(2)
-        return student_t_info_nce(gather(first), gather(second), self.temperature, self.df)
+        contrast = student_t_info_nce(gather(first), gather(second), self.temperature, self.df)
+        return contrast + self.attraction(first, second, views)
+
+    def distance(self, first: Tensor, second: Tensor) -> Tensor:
+        return student_t_distance(first, second, self.temperature, self.df)
