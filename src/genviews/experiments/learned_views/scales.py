@@ -1,0 +1,95 @@
+"""The scales the tables of learned views run at: "smoke" to see that they run, "small" on two cores, "paper" for its own."""
+
+from ...latents import SearchOptions
+from ...latents.inversion import InversionOptions
+from ...training import GANOptions, InversionEncoderOptions, PretrainOptions
+from ..recipes import GeneratorRecipe
+from .settings import Scale
+
+CROSS = {"temperature": 0.5, "negatives": "cross"}
+"""The paper's InfoNCE."""
+
+SMOKE = Scale(
+    data="digits",
+    generators={
+        "gan": GeneratorRecipe(
+            family="stylegan2",
+            image_size=8,
+            options={"steps": 2, "batch_size": 4},
+            architecture={"latent_dim": 8, "mapping": (8, 8), "channels": (8, 8)},
+            discriminator={"channels": (8, 8)},
+        ),
+        "vae": GeneratorRecipe(
+            family="mlp_vae", image_size=8, options={"steps": 2, "batch_size": 4}, architecture={"latent_dim": 4}
+        ),
+        "augmented": GeneratorRecipe(
+            family="stylegan2",
+            image_size=8,
+            options={"steps": 2, "batch_size": 4},
+            architecture={"latent_dim": 8, "mapping": (8, 8), "channels": (8, 8)},
+            discriminator={"channels": (8, 8)},
+            objective=GANOptions(augment="expert"),
+        ),
+    },
+    images=64,
+    seeds=1,
+    encoder=PretrainOptions(steps=2, batch_size=32, image_size=16, objective=CROSS),
+    inversion=InversionOptions(steps=2, starts=4),
+    method="in-domain",
+    inverter=InversionEncoderOptions(steps=2, batch_size=8),
+    search=SearchOptions(steps=2),
+    cached=2,
+)
+"""Two steps of everything on handwritten digits: says that a table runs, and nothing about its rows."""
+
+SMALL = Scale(
+    data="fashion-mnist",
+    generators={
+        "gan": "fashion-stylegan2",
+        "vae": GeneratorRecipe(family="disco_vae", image_size=32, architecture={"latent_dim": 32, "width": 16, "period": None}),
+        "augmented": GeneratorRecipe(
+            family="stylegan2", image_size=32, options={"steps": 1500}, objective=GANOptions(augment="expert")
+        ),
+    },
+    images=2000,
+    seeds=3,
+    encoder=PretrainOptions(
+        steps=200, batch_size=128, augmentation="simclr", objective={"temperature": 0.5, "negatives": "cross"}
+    ),
+    inversion=InversionOptions(steps=100),
+    method="in-domain",
+    inverter=InversionEncoderOptions(steps=600),
+    search=SearchOptions(steps=200),
+    cached=4,
+)
+"""2,000 images of Fashion-MNIST at 32 px in the StyleGAN2 that comes with the package, a three-layer convolutional encoder."""
+
+PAPER = Scale(
+    data="cifar10",
+    generators={
+        "gan": "cifar10-stylegan2.pt",
+        "vae": GeneratorRecipe(family="disco_vae", image_size=32, architecture={"latent_dim": 128, "period": None}),
+        "augmented": GeneratorRecipe(
+            family="stylegan2", image_size=32, options={"steps": 100_000}, objective=GANOptions(augment="expert")
+        ),
+    },
+    seeds=5,
+    encoder=PretrainOptions(
+        backbone="resnet18-cifar",
+        augmentation="simclr",
+        objective=CROSS,
+        steps=78_000,
+        batch_size=512,
+        lr=0.06 / 2,
+        weight_decay=5e-4,
+    ),
+    inversion=InversionOptions(steps=1000, lr=0.01, tolerance=0.0),
+    method="in-domain",
+    inverter=InversionEncoderOptions(steps=100_000, lr=1e-4, batch_size=64),
+    search=SearchOptions(boundary=0.3, uniformity=0.5),
+    cached=8,
+)
+"""CIFAR-10 with a pretrained StyleGAN2 in the file cifar10-stylegan2.pt, ResNet-18, 800 epochs of 512; the optimiser's settings
+and the generators but the first are this project's choice."""
+
+SCALES = {"smoke": SMOKE, "small": SMALL, "paper": PAPER}
