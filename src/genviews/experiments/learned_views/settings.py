@@ -131,7 +131,7 @@ def pretrained(spec: Spec, scale: Scale, seed: int, cache: Cache) -> tuple[Encod
 
 def recipe_of(spec: Spec, scale: Scale, seed: int) -> PretrainOptions:
     """How the encoder of a row and seed is pretrained."""
-    steps = round(spec.longer * scale.encoder.steps)
+    steps = max(1, round(spec.longer * scale.encoder.steps))
     return replace(scale.encoder, steps=steps, seed=seed, assimilate=spec.assimilate, **spec.recipe)
 
 
