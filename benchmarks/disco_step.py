@@ -1,13 +1,14 @@
 """One step of DisCo, loss and gradients, against the original algorithm on the same weights.
 
-    uv run --group benchmarks python benchmarks/disco_step.py [--size 64] [--channels 256] [--batch 32] [--repeats 5]
+    uv run --group benchmarks python benchmarks/disco_step.py [--size 64] [--channels 256] [--batch 32] [--repeats 5] [--compiled]
 
 StyleGAN2 of 512-d w, the encoder of Table 7, as many queries as positives, twice as many negatives, 64 orthonormal
 directions. The peer is the authors' step: queries, positives and negatives are generated one after the other, base and
 shifted, the frozen generator by weights of each sample's own in grouped convolutions (tests/reference/stylegan2.py); each set
 of images is encoded by itself, and the negatives are detached only where they are contrasted. Both run in turn within each
 repeat. The floor is the floating-point operations of our step over the rate at which this machine multiplies matrices,
-measured in the same repeat. Threads are those of OMP_NUM_THREADS.
+measured in the same repeat. With --compiled, our step also runs with the generator under torch.compile, which is compiled before.
+Threads are those of OMP_NUM_THREADS.
 """
 
 import argparse
@@ -64,6 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for option, default in (("size", 64), ("channels", 256), ("batch", 32), ("repeats", 5)):
         parser.add_argument(f"--{option}", type=int, default=default)
+    parser.add_argument("--compiled", action="store_true")
     args = parser.parse_args()
     torch.manual_seed(0)
     state = original.rosinality_state(512, 3, (args.channels,) * (args.size.bit_length() - 2))
@@ -74,10 +76,9 @@ def main() -> None:
         batch_size=args.batch, positives=args.batch, negatives=2 * args.batch, codes=64, form="code", distribution="normal"
     )
     encoder = Encoder("disco", 3, args.size, options.codes)
-    learner = DiscoLearner(
-        generator.frozen().in_space("w"), Directions(512, options.count, "orthonormal", space="w"), encoder, options
-    )
-    learner.log_dict = lambda *_: None
+    directions = Directions(512, options.count, "orthonormal", space="w")
+    learner, compiled = (DiscoLearner(generator.frozen().in_space("w"), directions, encoder, options) for _ in range(2))
+    learner.log_dict = compiled.log_dict = lambda *_: None
     seeds = sample_seeds(0, torch.arange(options.samples))
     latents, shift = learner.generator.sample_latents(len(seeds), rng=seeds), learner.shifts(seeds)
     drawn: list[Tensor] = []
@@ -90,6 +91,10 @@ def main() -> None:
         "genviews": lambda: learner.training_step(((), seeds), 0),
         "original": lambda: peer_step(learner, state, latents, index, shift),
     }
+    if args.compiled:
+        compiled.generator.compile()
+        steps["genviews, compiled"] = lambda: compiled.training_step(((), seeds), 0)
+        steps["genviews, compiled"]().backward()
     product = multiplications()
 
     def run(step: Callable[[], Tensor]) -> float:
@@ -111,11 +116,11 @@ def main() -> None:
         for name, step in steps.items():
             times[name].append(run(step))
     difference = (gradients[0] - gradients[1]).norm() / gradients[1].norm()
-    print(f"  loss and gradient of the directions differ by {difference:.0e} of their size")
+    print(f"  loss and gradient of the directions differ by {difference:.0e} of their size from the original's")
     for name, own in times.items():
         ratios = [other / ours for other, ours in zip(own, times["genviews"], strict=True)]
         spread = f"[{min(ratios):.2f}-{max(ratios):.2f}]"
-        print(f"  {name:10} {statistics.median(own):9.3f} s  x{statistics.median(ratios):.2f} {spread}")
+        print(f"  {name:18} {statistics.median(own):9.3f} s  x{statistics.median(ratios):.2f} {spread}")
 
 
 if __name__ == "__main__":
