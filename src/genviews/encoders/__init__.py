@@ -5,6 +5,7 @@ from .export import Layout, export
 from .features import Features, classifier, features, save_classifier
 from .files import load, save
 from .heads import Embedder, embedder, save_projector
+from .published import published
 
 __all__ = [
     "Embedder",
@@ -17,6 +18,7 @@ __all__ = [
     "features",
     "load",
     "projector",
+    "published",
     "save",
     "save_classifier",
     "save_projector",
