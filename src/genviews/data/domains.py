@@ -82,9 +82,9 @@ def domains(
     """Opens images of several domains, without the split they may come with: protocols that leave a domain out split themselves.
 
     Args:
-        name: A folder ROOT/DOMAIN/CLASS/*.jpg, as DomainBed lays out PACS, VLCS, Office-Home and Terra Incognita, or a zip archive
-            of one; or an npz file of `images, labels, domains`, or of `images_train, labels_train, domains_train` and the same
-            ending in `_test`, with `class_names` and `domain_names` or without.
+        name: A folder ROOT/DOMAIN/CLASS/*.jpg, as DomainBed lays out PACS, VLCS, Office-Home and Terra Incognita, or a zip
+            archive of one; or an npz file of `images, labels, domains`, or of `images_train, labels_train, domains_train` and
+            the same of `_test`, with `class_names` and `domain_names` or without.
         image_size: Side in pixels; the images' own, of a folder the first one's short side, if None.
         root: Where zip archives are unpacked.
         on_bad_file: What to do with an unreadable file of a folder: "error" or "skip".

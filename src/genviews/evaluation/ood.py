@@ -13,7 +13,7 @@ from tqdm import tqdm
 from .. import metrics
 from ..data import DomainImages, Splits, Subset, extract
 from ..encoders import Encoder
-from ..errors import OptionError, require_positive
+from ..errors import require_positive
 from ..metrics import Classification
 from ..metrics.classification import held_out
 from .finetuning import finetune
@@ -89,9 +89,9 @@ def leave_out(data: DomainImages, domain: int, seed: int) -> Parts:
 
 
 def probe_out(features: Tensor, data: DomainImages, domain: int, seed: int) -> Classification:
-    """The linear probe of features (N, D) on a domain held out, in one trial; its penalty is chosen by the other domains."""
+    """The linear probe of features (N, D) on a domain held out, in one trial; validation chooses its penalty."""
     train, test, validation = ((features[part], data.labels[part]) for part in leave_out(data, domain, seed))
-    return metrics.linear_probe(train, test, validation=validation, seed=seed)
+    return metrics.linear_probe(train, test, validation=validation, refit=False, seed=seed)
 
 
 def ood(
@@ -109,8 +109,8 @@ def ood(
     """Leaves each domain out in turn: a classifier learns from the others and is scored on it.
 
     Settings (the probe's penalty, or the learning rate and weight decay) are chosen by the validation part of the training
-    domains, DomainBed's "training-domain validation", after which the classifier learns from both parts. Linear heads on frozen
-    features are what t-MoCo's numbers look like (their table does not say); fine-tuning is DomainBed's.
+    domains, DomainBed's "training-domain validation"; fine-tuning then learns from both parts. Linear heads on frozen features
+    are what t-MoCo's numbers look like (their table does not say); fine-tuning is DomainBed's.
 
     Args:
         encoder: Left as it is.

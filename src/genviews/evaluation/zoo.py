@@ -1,7 +1,7 @@
 """ZooD (Dong et al. 2022): which encoders of a zoo, and which of their features, are worth most on a domain nobody has labelled.
 
 That encoders are ranked by leave-one-domain-out evidence and stability, and that the features of the best are put together and
-selected by variational EM, is the paper's. Its equations are written from memory; what they leave open says so where it is decided.
+selected by variational EM, is the paper's. The equations are written from memory; choices beyond them are named where made.
 """
 
 import math
@@ -148,8 +148,8 @@ def transferability(features: Tensor, labels: Tensor, domains: Tensor, shrinkage
 
     With Phi, y of the others and Phi', y' of the domain left out, discriminability is log p(y' | Phi', y, Phi), the evidence of
     both together less that of (Phi, y), and stability is log p(Phi' | Phi); see `metrics.evidence` and
-    `metrics.feature_stability`. Each is a mean over the domains left out. So that neither grows with the number of images, classes
-    or features, this project divides the first by images and classes, the second by images and features.
+    `metrics.feature_stability`. Each is a mean over the domains left out. So that neither grows with the number of images,
+    classes or features, this project divides the first by images and classes, the second by images and features.
 
     Args:
         features: (N, D).

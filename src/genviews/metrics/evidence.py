@@ -66,7 +66,7 @@ def evidence(features: Tensor, targets: Tensor) -> Evidence:
     features, targets = check_features(features), as_targets(targets).to(features.device)
     if len(targets) != len(features):
         raise DataError(f"there are {len(features)} features and {len(targets)} targets; give one target a sample")
-    (n, d), square = features.shape, targets.square().sum(0)
+    n, square = len(features), targets.square().sum(0)
     variances, directions = _spectrum(features)  # s^2 (k,) and V (D, k)
     projected = (directions.T @ (features.T @ targets)) / variances.sqrt()[:, None]  # U'y (k, K)
     energy, rest = projected.square(), (square - projected.square().sum(0)).clamp(min=0)

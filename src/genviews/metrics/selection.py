@@ -20,8 +20,8 @@ def feature_gates(features: Tensor, targets: Tensor, sweeps: int = 100, toleranc
         logit q(g_d = 1) = logit pi + sum_k (log(alpha_k s_dk^2) + m_dk^2 / s_dk^2) / 2
 
     and the M step sets pi, alpha and beta to what maximises the bound on the evidence, pi to (1 + sum_d q(g_d = 1)) / (2 + D). It
-    starts with every gate closed. That the gates are Bernoulli's, found by variational EM and kept above a half, is as this project
-    remembers the paper; that targets share them, the factorisation, the order and the start are its choice.
+    starts with every gate closed. That the gates are Bernoulli's, found by variational EM and kept above a half, is as this
+    project remembers the paper; that targets share them, the factorisation, the order and the start are its choice.
 
     Args:
         features: Phi, (N, D), brought to zero mean and unit variance here, computed in float64.

@@ -35,8 +35,7 @@ def feature_stability(features: Tensor, new: Tensor, shrinkage: float = 0.1) -> 
             f"features are {tuple(features.shape)} and new ones {tuple(new.shape)}; give (N, D) with N > 1 and (M, D)"
         )
     features, new = standardise(features, new)
-    n, d = features.shape
-    variances, directions = torch.linalg.eigh((1 - shrinkage) * features.T @ features / n)
+    variances, directions = torch.linalg.eigh((1 - shrinkage) * features.T @ features / len(features))
     whitened = (new @ directions) / (variances.clamp(min=0) + shrinkage).sqrt()
     return -(math.log(2 * math.pi) + float(whitened.square().mean())) / 2
 

@@ -12,7 +12,7 @@ NEEDED = ("encoder", "data", "protocol", "domains", "average", "std", "date", "v
 """What results.json of an evaluation out of distribution holds."""
 
 PROTOCOLS = {
-    "linear": "A linear head on the frozen features of {encoder}",
+    "linear": "A linear head, on the frozen features of {encoder}",
     "finetune": "{encoder}, fine-tuned with a linear head",
 }
 
@@ -22,7 +22,7 @@ def write(run: Path, results: dict[str, Any]) -> Path:
     config, page, domains = run / "config.yaml", run / "report.html", results["domains"]
     trials = len(domains[0]["trials"])
     top1 = {row["domain"]: 100 * np.array([trial["top1"] for trial in row["trials"]]) for row in domains}
-    bars = plot(error_bars(top1, xlabel="top-1 on the domain held out, %"), "the accuracy on each domain held out")
+    bars = plot(error_bars(top1, xlabel="top-1, %"), "the accuracy on each domain held out")
     lines = [(row["domain"], row["mean"], row["std"], f"{row['trials'][0]['n']:,}") for row in domains]
     lines.append(("average", results["average"], results["std"], ""))
     cells = [
@@ -33,7 +33,7 @@ def write(run: Path, results: dict[str, Any]) -> Path:
     write_page(
         page,
         f"Out of distribution on {Path(results['data']).name}",
-        f"{PROTOCOLS[results['protocol']].format(encoder=results['encoder'])} learns from all domains but one and is tested on that.",
+        PROTOCOLS[results["protocol"]].format(encoder=results["encoder"]) + ", learns from all domains but one, which tests it.",
         [
             Section(
                 "Domain by domain",

@@ -72,15 +72,15 @@ def write(run: Path, results: dict[str, Any]) -> Path:
                 figures=[
                     Figure(
                         [plot(against, "the score of each encoder against its accuracy")],
-                        f"Means over the domains held out. Kendall's tau, in each domain alone, is {results['tau']:.2f} on average.",
+                        f"Means over the domains held out. Kendall's tau, of each domain alone, averages {results['tau']:.2f}.",
                     )
                 ],
                 tables=[
                     Table(
                         ["encoder", "features", "score", "discriminability", "stability", "top-1, %"],
                         ranking,
-                        "Score = discriminability, the log likelihood of a label, + stability, the log density of a feature, on a "
-                        "domain that is left out of those that are seen. Means over the domains held out.",
+                        "Score = discriminability, the log likelihood of a label, + stability, the log density of a feature, on "
+                        "a domain that is left out of those that are seen. Means over the domains held out.",
                     )
                 ],
             ),
@@ -89,13 +89,13 @@ def write(run: Path, results: dict[str, Any]) -> Path:
                 figures=[
                     Figure(
                         [
-                            plot(error_bars(top1, xlabel="top-1 on the domain held out, %"), "the accuracy of each choice"),
+                            plot(error_bars(top1, xlabel="top-1, %"), "the accuracy of each choice"),
                             plot(
                                 error_bars(kept, xlabel="features selected, %"), "the share of features selected of each encoder"
                             ),
                         ],
-                        "A dot a domain held out, the mean, and one standard deviation to each side. Right: of each encoder, where "
-                        "it was among the best, the share of its features that was selected.",
+                        "A dot a domain held out, the mean, and one standard deviation to each side. Right: of each encoder, "
+                        "where it was among the best, the share of its features that was selected.",
                     )
                 ],
                 tables=[Table(["held out", "the best", *RULES.values(), "tau"], rows, "Top-1 in per cent.")],
