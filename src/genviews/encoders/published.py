@@ -29,7 +29,7 @@ def published(name: str, in_channels: int = 3) -> tuple[Encoder, bool]:
         torch.manual_seed(0)
         encoder = Encoder(name, in_channels, config.input_size[-1] if config else None)
     path = try_to_load_from_cache(config.hf_hub_id, "model.safetensors") if config and config.hf_hub_id else None
-    if not isinstance(path, str):
+    if config is None or not isinstance(path, str):
         return encoder.eval(), False
     options: dict[str, Any] = {"num_classes": 0, "in_chans": in_channels, "pretrained_cfg_overlay": {"file": path}}
     encoder.backbone.load_state_dict(timm.create_model(name, pretrained=True, **options).state_dict())
