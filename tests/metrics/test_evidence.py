@@ -144,6 +144,11 @@ def test_gates_of_orthogonal_features_are_the_exact_posterior() -> None:
     assert 0.02 < gates.median() < 0.98  # not all is settled
 
 
+def test_gates_of_targets_of_other_samples_are_refused() -> None:
+    with pytest.raises(DataError, match="there are 9 features and 8 targets; give one target a sample"):
+        feature_gates(normal(9, 2), normal(8, 1))
+
+
 def test_nothing_is_found_in_noise() -> None:
     assert int((feature_gates(normal(300, 40), normal(300, 2, seed=1)) > 0.5).sum()) <= 1
     assert int((feature_gates(normal(300, 40), torch.ones(300, 2)) > 0.5).sum()) == 0

@@ -145,10 +145,10 @@ def ood(
 def _table(results: dict[str, list[Classification]]) -> OutOfDistribution:
     top1 = {name: [result.top1 for result in trials] for name, trials in results.items()}
     averages = [fmean(trial) for trial in zip(*top1.values(), strict=True)]
-    rows = [HeldOut(name, trials, fmean(top1[name]), spread(top1[name])) for name, trials in results.items()]
-    return OutOfDistribution(rows, fmean(averages), spread(averages))
+    rows = [HeldOut(name, trials, fmean(top1[name]), _spread(top1[name])) for name, trials in results.items()]
+    return OutOfDistribution(rows, fmean(averages), _spread(averages))
 
 
-def spread(values: Sequence[float]) -> float:
+def _spread(values: Sequence[float]) -> float:
     """The standard deviation of a sample, 0 of one value."""
     return stdev(values) if len(values) > 1 else 0.0

@@ -223,10 +223,10 @@ def hold_out(features: Mapping[str, Tensor], data: DomainImages, domain: int, op
 def zoo(features: Mapping[str, Tensor], data: DomainImages, options: ZooOptions | None = None) -> Zoo:
     """Holds out each domain in turn; see `hold_out` for the arguments and errors, and `encode` for the features."""
     bar = tqdm(range(len(data.domain_names)), "domains held out", delay=2, leave=False, disable=None)
-    return together([hold_out(features, data, domain, options) for domain in bar])
+    return mean_of([hold_out(features, data, domain, options) for domain in bar])
 
 
-def together(folds: list[Fold]) -> Zoo:
+def mean_of(folds: list[Fold]) -> Zoo:
     """The means over folds."""
 
     def mean(name: str, part: str) -> float:

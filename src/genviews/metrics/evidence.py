@@ -63,9 +63,7 @@ def evidence(features: Tensor, targets: Tensor) -> Evidence:
     Raises:
         DataError: If the features or targets are not finite or not of one number of samples, or all features are zero.
     """
-    features, targets = check_features(features), as_targets(targets).to(features.device)
-    if len(targets) != len(features):
-        raise DataError(f"there are {len(features)} features and {len(targets)} targets; give one target a sample")
+    features, targets = regression(features, targets)
     n, square = len(features), targets.square().sum(0)
     variances, directions = _spectrum(features)  # s^2 (k,) and V (D, k)
     projected = (directions.T @ (features.T @ targets)) / variances.sqrt()[:, None]  # U'y (k, K)
@@ -88,6 +86,18 @@ def evidence(features: Tensor, targets: Tensor) -> Evidence:
     return Evidence(log_likelihood, alpha, beta, weights, n, len(variances))
 
 
+def regression(features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Features (N, D) and targets (N, K) in float64, on the features' device; classes int64 (N,) become targets of 0 and 1.
+
+    Raises:
+        DataError: If either is not finite, or they are not of one number of samples.
+    """
+    features, targets = check_features(features), _targets(targets).to(features.device)
+    if len(targets) != len(features):
+        raise DataError(f"there are {len(features)} features and {len(targets)} targets; give one target a sample")
+    return features, targets
+
+
 def check_features(features: Tensor) -> Tensor:
     """Features (N, D) in float64.
 
@@ -104,12 +114,7 @@ def check_features(features: Tensor) -> Tensor:
     return features.double()
 
 
-def as_targets(targets: Tensor) -> Tensor:
-    """Classes int64 (N,) as float64 (N, K) of 0 and 1; numbers (N, K) as they are, in float64.
-
-    Raises:
-        DataError: If they are neither.
-    """
+def _targets(targets: Tensor) -> Tensor:
     if targets.ndim == 1 and targets.dtype == torch.int64 and len(targets) and targets.min() >= 0:
         return F.one_hot(targets).double()
     if targets.ndim != 2 or not targets.is_floating_point() or not targets.isfinite().all():

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .evidence import as_targets, check_features
+from .evidence import regression
 from .stability import standardise
 
 TINY = 1e-9
@@ -32,9 +32,8 @@ def feature_gates(features: Tensor, targets: Tensor, sweeps: int = 100, toleranc
     Raises:
         DataError: If features or targets are not finite or of no common size.
     """
-    (features,) = standardise(check_features(features))
-    targets = as_targets(targets)
-    targets = targets - targets.mean(0)
+    features, targets = regression(features, targets)
+    (features,), targets = standardise(features), targets - targets.mean(0)
     gram, moments, square, n = features.T @ features, features.T @ targets, targets.square().sum(0), len(features)
     norms = gram.diagonal().contiguous()
     means, gates = torch.zeros_like(moments), torch.zeros_like(norms)

@@ -6,7 +6,7 @@ from statistics import fmean
 from ... import devices
 from ...checkpoints import read_json, write_text
 from ...evaluation import encode
-from ...evaluation.zoo import Fold, hold_out, together
+from ...evaluation.zoo import Fold, hold_out, mean_of
 from ..cache import Cache
 from ..table import Row, Table
 from .domains import SCALES, SEEN, TITLES, WHERE, Scale, averaged, columns, opened, pretrained
@@ -38,7 +38,7 @@ def _measured(name: str, scale: Scale, seed: int, cache: Cache) -> dict[str, flo
         features = {method: encode(method, encoder, data, device=devices.best()) for method, encoder in zoo.items()}
         return hold_out(features, data, held, scale.zoo)
 
-    found = together([fold(held) for held in range(len(data.domain_names))])
+    found = mean_of([fold(held) for held in range(len(data.domain_names))])
     return {
         "single": found.single,
         "ensemble": found.ensemble,
