@@ -54,18 +54,18 @@ def test_ood_by_fine_tuning() -> None:
 
 
 def test_zoo(capsys: pytest.CaptureFixture[str]) -> None:
-    line = "evaluate zoo [zoo/one,zoo/two,test_resnet] looks.npz --top 2 --trials 1 --out run"
+    line = "evaluate zoo [zoo/one,zoo/two,conv-small] looks.npz --top 2 --trials 1 --out run"
     assert main(line.split()) == 0
     out = capsys.readouterr().out
     images = data.domains("looks.npz")
     features = {name: evaluation.encode(name, encoders.load(f"zoo/{name}"), images) for name in ("one", "two")}
-    features["test_resnet"] = evaluation.encode("test_resnet", encoders.published("test_resnet")[0], images)
+    features["conv-small"] = evaluation.encode("conv-small", encoders.published("conv-small")[0], images)
     expected = evaluation.zoo(features, images, ZooOptions(top=2, trials=1))
     written = json.loads(Path("run/results.json").read_text())
     assert {key: written[key] for key in asdict(expected)} == json.loads(json.dumps(asdict(expected)))
     assert written["encoders"]["one"] == {"source": "zoo/one", "weights": "its own", "features": 16}
     assert f"{'their selected features':<24}{100 * expected.selection:.2f} %" in out
-    assert Path("run/table.md").read_text() in out and "test_resnet (random weights)" in out
+    assert Path("run/table.md").read_text() in out and "conv-small (random weights)" in out
     page = Path("run/report.html").read_text()
     assert page.count("<svg") == 3 and "A zoo of 3 encoders on looks.npz" in page and "random weights" in page
     kept = {path: path.stat().st_mtime_ns for path in Path("run/features").iterdir()}

@@ -14,6 +14,8 @@ from ...training import PretrainOptions, pretrain
 from ...views import RealViews
 from ..cache import Cache
 
+METHODS = ("simclr", "moco", "byol", "simsiam", "t-simclr", "t-moco", "nnclr", "supcon")
+
 TITLES = {"pacs": "PACS", "vlcs": "VLCS", "officehome": "Office-Home"}
 
 WHERE = (
@@ -39,6 +41,7 @@ class Scale:
         seeds: Encoders of each method.
         encoder: How each is pretrained.
         objectives: Method -> its arguments.
+        methods: Of the zoo's encoders, one of each.
         zoo: How a zoo is ranked; its trials are those of every accuracy.
     """
 
@@ -50,6 +53,7 @@ class Scale:
     seeds: int = 3
     encoder: PretrainOptions = field(default_factory=PretrainOptions)
     objectives: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    methods: tuple[str, ...] = METHODS
     zoo: ZooOptions = field(default_factory=ZooOptions)
 
     def __post_init__(self) -> None:

@@ -9,10 +9,7 @@ from ...evaluation import encode
 from ...evaluation.zoo import Fold, hold_out, mean_of
 from ..cache import Cache
 from ..table import Row, Table
-from .domains import SCALES, SEEN, TITLES, WHERE, Scale, averaged, columns, opened, pretrained
-
-METHODS = ("simclr", "moco", "byol", "simsiam", "t-simclr", "t-moco", "nnclr", "supcon")
-"""The zoo: an encoder of each."""
+from .domains import METHODS, SCALES, SEEN, TITLES, WHERE, Scale, averaged, columns, opened, pretrained
 
 
 def measure(number: str, scale: Scale, seed: int, cache: Cache) -> dict[str, float]:
@@ -22,7 +19,7 @@ def measure(number: str, scale: Scale, seed: int, cache: Cache) -> dict[str, flo
 
 def _numbers(name: str, scale: Scale, seed: int, cache: Cache) -> dict[str, float]:
     """All numbers of a zoo on one data set, measured or found."""
-    made_of = [scale.sets[name], scale.images, scale.image_size, scale.encoder, scale.objectives, scale.zoo, METHODS, seed]
+    made_of = [scale.sets[name], scale.images, scale.image_size, scale.encoder, scale.objectives, scale.zoo, scale.methods, seed]
     with cache.folder("zoos", made_of) as folder:
         path = folder / "numbers.json"
         if not path.exists():
@@ -34,7 +31,7 @@ def _measured(name: str, scale: Scale, seed: int, cache: Cache) -> dict[str, flo
     data = opened(name, scale)
 
     def fold(held: int) -> Fold:
-        zoo = {method: pretrained(method, name, data, held, scale, seed, cache) for method in METHODS}
+        zoo = {method: pretrained(method, name, data, held, scale, seed, cache) for method in scale.methods}
         features = {method: encode(method, encoder, data, device=devices.best()) for method, encoder in zoo.items()}
         return hold_out(features, data, held, scale.zoo)
 
