@@ -149,7 +149,9 @@ REQUIRED = {
     "pretrain": "digits",
     "evaluate detection": "encoder cells",
     "evaluate finetune": "encoder digits",
+    "evaluate ood": "encoder looks.npz",
     "evaluate transfer": "encoder [digits]",
+    "evaluate zoo": "[a,b] looks.npz",
     "latents steer": "digits-flow",
     "latents search-std": "digits-flow digits",
 }

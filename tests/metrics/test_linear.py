@@ -10,7 +10,9 @@ from sklearn.preprocessing import StandardScaler
 
 from genviews.errors import DataError, OptionError
 from genviews.metrics import few_label_probe, knn, linear, linear_probe
+from genviews.metrics.classification import classify
 from genviews.metrics.linear import L2_PATH, _sgd
+from genviews.metrics.logistic import logistic_path
 from genviews.randomness import derive, sample_seeds
 
 Labelled = tuple[torch.Tensor, torch.Tensor]
@@ -188,3 +190,13 @@ def test_mnist_pixels(shared: Path) -> None:
     result = linear_probe((pixels["train"], labels["train"]), (pixels["test"], labels["test"]))
     assert 0.82 < result.top1 < 0.88
     assert result.top5 > 0.98
+
+
+def test_without_a_refit_validation_chooses_and_is_not_learnt_from() -> None:
+    parts = [(torch.randn(60, 5, generator=torch.Generator().manual_seed(seed)), torch.arange(60) % 3) for seed in range(3)]
+    train, test, validation = parts
+    result = linear_probe(train, test, validation=validation, refit=False, standardise=False)
+    weights = next(logistic_path(*train, [float(str(result.settings["l2"]))], tolerance=1e-3))
+    assert result.top1 == classify(test[0] @ weights[:, :-1].T + weights[:, -1], test[1]).top1
+    refitted = linear_probe(train, test, validation=validation, standardise=False)
+    assert refitted.settings == result.settings and refitted.top1 != result.top1

@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import gaussian_kde
 
 from genviews.errors import ShapeError
-from genviews.reports.figures import curves, error_bars, grid, histogram, intervals, save_grid
+from genviews.reports.figures import curves, error_bars, grid, histogram, intervals, save_grid, scatter
 
 
 def naive_grid(images: np.ndarray, columns: int, pad: int) -> np.ndarray:
@@ -135,3 +135,10 @@ def test_plots_take_the_page_s_text_colour_and_are_reproducible() -> None:
     assert svg == draw()
     assert "currentColor" in svg and "#010203" not in svg and "#000000" not in svg
     assert "a &lt;b&gt; $\\broken$" in svg
+
+
+def test_a_scatter_has_a_dot_and_a_label_a_point() -> None:
+    svg = scatter({"near": (0.0, 1.0), "far": (2.0, 3.0), "middle": (1.0, 2.5)}, xlabel="score", ylabel="accuracy")
+    assert all(f">{text}</text>" in svg for text in ("near", "far", "middle", "score", "accuracy"))
+    assert len(re.findall(r"<use [^>]*fill: #3d7fc1", svg)) == 3
+    assert scatter({"alone": (1.0, 1.0)}, xlabel="score", ylabel="accuracy").startswith("<svg")

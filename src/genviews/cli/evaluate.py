@@ -144,6 +144,8 @@ COMMAND = {
     "generation": generation,
     "finetune": "evaluate_finetune",
     "transfer": "evaluate_transfer",
+    "ood": "evaluate_ood",
+    "zoo": "evaluate_zoo",
     "detection": "evaluate_detection",
     "disentanglement": "evaluate_disentanglement",
 }

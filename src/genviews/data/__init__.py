@@ -1,5 +1,6 @@
 """Data sets by name or path; the built-in ones need no download."""
 
+from .domains import DomainImages, domains
 from .factor_dataset import FactorDataset
 from .factors import factors
 from .features import extract
@@ -11,12 +12,14 @@ __all__ = [
     "ArrayImages",
     "BadFile",
     "BoxedImages",
+    "DomainImages",
     "FactorDataset",
     "FileImages",
     "Images",
     "Joined",
     "Splits",
     "Subset",
+    "domains",
     "extract",
     "factors",
     "load",

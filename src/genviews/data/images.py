@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -165,6 +165,10 @@ class FileImages:
         with ThreadPoolExecutor(min(8, max(1, len(indices)))) as pool:
             images = list(pool.map(lambda i: read_image(self.paths[i], self.image_shape), indices.tolist()))
         return torch.stack(images), self.labels[indices]
+
+    def resized(self, size: int) -> "FileImages":
+        """The same set, decoded to size x size pixels."""
+        return replace(self, image_shape=(self.image_shape[0], size, size))
 
 
 def decode(path: Path) -> Image.Image:

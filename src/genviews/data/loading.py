@@ -62,6 +62,38 @@ def _torchvision(name: str, root: Path) -> Splits[ArrayImages]:
     return Splits(split(True), split(False))
 
 
+def npz_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an npz file; nothing pickled is read.
+
+    Raises:
+        DataError: If the file is not npz or truncated.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except Exception as error:
+        raise DataError(f"{path} cannot be read as npz ({error}); save it with numpy.savez(images=..., labels=...)") from None
+
+
+def array_images(path: Path, arrays: dict[str, np.ndarray], end: str = "") -> ArrayImages:
+    """The images of an npz file's `images` and `labels` (or, with `end` "_train", `images_train` and so on).
+
+    Raises:
+        DataError: If they are no images with labels.
+    """
+    images, labels = arrays[f"images{end}"], arrays.get(f"labels{end}")
+    channels_first = images.ndim == 4 and images.shape[3] > images.shape[1]
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or channels_first:
+        raise DataError(f"{path}: images are {images.dtype} {images.shape}; they must be uint8 (N, H, W) or (N, H, W, C)")
+    if labels is not None and labels.dtype.kind not in "iu":
+        raise DataError(f"{path}: labels are {labels.dtype}; they must be integers, with their names in class_names")
+    pixels = torch.as_tensor(images)
+    pixels = pixels[:, None] if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2).contiguous()
+    target = torch.full((len(pixels),), -1) if labels is None else torch.as_tensor(labels).long()
+    names = arrays.get("class_names", np.arange(int(target.max()) + 1 if len(target) else 0))
+    return ArrayImages(pixels, target, tuple(map(str, names.tolist())))
+
+
 def npz(path: Path) -> Splits[ArrayImages]:
     """An npz file of `images_train, labels_train, images_test, labels_test` or of `images[, labels]` (then a fifth is held out).
 
@@ -70,37 +102,22 @@ def npz(path: Path) -> Splits[ArrayImages]:
     Raises:
         DataError: If the file is not npz, truncated, or lacks the arrays.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except Exception as error:
-        raise DataError(f"{path} cannot be read as npz ({error}); save it with numpy.savez(images=..., labels=...)") from None
+    arrays = npz_arrays(path)
 
-    def part(images: np.ndarray, labels: np.ndarray | None) -> ArrayImages:
-        channels_first = images.ndim == 4 and images.shape[3] > images.shape[1]
-        if images.dtype != np.uint8 or images.ndim not in (3, 4) or channels_first:
-            raise DataError(f"{path}: images are {images.dtype} {images.shape}; they must be uint8 (N, H, W) or (N, H, W, C)")
-        if labels is not None and labels.dtype.kind not in "iu":
-            raise DataError(f"{path}: labels are {labels.dtype}; they must be integers, with their names in class_names")
-        pixels = torch.as_tensor(images)
-        pixels = pixels[:, None] if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2).contiguous()
-        target = torch.full((len(pixels),), -1) if labels is None else torch.as_tensor(labels).long()
-        names = arrays.get("class_names", np.arange(int(target.max()) + 1 if len(target) else 0))
-        return ArrayImages(pixels, target, tuple(map(str, names.tolist())))
+    def part(end: str = "") -> ArrayImages:
+        return array_images(path, arrays, end)
 
     if "images_train" in arrays and "images_test" in arrays:
-        return Splits(
-            part(arrays["images_train"], arrays.get("labels_train")), part(arrays["images_test"], arrays.get("labels_test"))
-        )
+        return Splits(part("_train"), part("_test"))
     if "images" not in arrays:
         raise DataError(f"{path} holds {sorted(arrays)}; it needs images_train and images_test, or images")
-    whole = part(arrays["images"], arrays.get("labels"))
+    whole = part()
     train, test = _hold_out(whole.labels.numpy(), path)
     return Splits(whole.subset(train), whole.subset(test))
 
 
-def _files(folder: Path, on_bad_file: BadFile) -> tuple[list[Path], list[int], list[str]]:
-    """The images below a folder; its subfolders, sorted by name, are the classes."""
+def labelled_files(folder: Path, on_bad_file: BadFile) -> tuple[list[Path], list[int], list[str]]:
+    """The images below a folder, their labels and class names: its subfolders, sorted by name; an image in none has label -1."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and path.is_file())
     if not paths:
         raise DataError(
@@ -134,7 +151,7 @@ def image_folder(folder: Path, image_size: int | None, on_bad_file: BadFile = "e
     held_out = [folder / name for name in ("test", "val", "validation") if (folder / name).is_dir()]
     subfolders = {path.name for path in folder.iterdir() if path.is_dir()}
     split = bool("train" in subfolders and held_out)
-    paths, labels, classes = _files(folder / "train" if split or subfolders == {"train"} else folder, on_bad_file)
+    paths, labels, classes = labelled_files(folder / "train" if split or subfolders == {"train"} else folder, on_bad_file)
     first = decode(paths[0])
     channels, side = (1 if first.mode in ("1", "L", "I", "F") else 3), image_size or min(first.size)
 
@@ -142,7 +159,7 @@ def image_folder(folder: Path, image_size: int | None, on_bad_file: BadFile = "e
         return FileImages(paths, torch.tensor(labels), tuple(classes), (channels, side, side))
 
     def below(held: Path) -> FileImages:
-        held_paths, held_labels, held_classes = _files(held, on_bad_file)
+        held_paths, held_labels, held_classes = labelled_files(held, on_bad_file)
         if odd := sorted({*classes} ^ {*held_classes}):
             raise DataError(f"{folder / 'train'} and {held} must have the same classes; {odd[0]!r} is in only one of them")
         return part(held_paths, held_labels)

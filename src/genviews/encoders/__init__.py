@@ -6,6 +6,7 @@ from .features import Features, classifier, features, save_classifier
 from .files import load, save
 from .heads import Embedder, embedder, save_projector
 from .perceptual import Perceptual, perceptual
+from .published import published
 
 __all__ = [
     "Embedder",
@@ -20,6 +21,7 @@ __all__ = [
     "load",
     "perceptual",
     "projector",
+    "published",
     "save",
     "save_classifier",
     "save_projector",

@@ -5,8 +5,10 @@ from .directions import Effects, Walks, effects
 from .disentanglement import CodeTable, Disentanglement, disentanglement
 from .finetuning import finetune
 from .generation import Generation, generation
+from .ood import OutOfDistribution, ood
 from .probes import check, knn, linear, probe
 from .transfer import Transfer, transfer
+from .zoo import Zoo, ZooOptions, encode, zoo
 
 __all__ = [
     "AveragePrecision",
@@ -15,17 +17,23 @@ __all__ = [
     "Disentanglement",
     "Effects",
     "Generation",
+    "OutOfDistribution",
     "Transfer",
     "Walks",
+    "Zoo",
+    "ZooOptions",
     "check",
     "detection",
     "disentanglement",
     "effects",
+    "encode",
     "finetune",
     "generation",
     "knn",
     "linear",
+    "ood",
     "predict",
     "probe",
     "transfer",
+    "zoo",
 ]

@@ -4,19 +4,26 @@ from .classification import Classification, few_label
 from .disentanglement import DCI, dci, mig, modularity, mutual_information, sap
 from .disentanglement_batches import beta_vae_score, factor_vae_score
 from .disentanglement_edits import ManipulationDisentanglement, manipulation_disentanglement
+from .evidence import Evidence, evidence
 from .generation import Estimate, FeatureStatistics, feature_statistics, fid, inception_score, precision_recall
 from .knn import knn, nearest
 from .linear import few_label_probe, linear_probe
+from .selection import feature_gates
+from .stability import feature_stability
 
 __all__ = [
     "DCI",
     "Classification",
     "Estimate",
+    "Evidence",
     "FeatureStatistics",
     "ManipulationDisentanglement",
     "beta_vae_score",
     "dci",
+    "evidence",
     "factor_vae_score",
+    "feature_gates",
+    "feature_stability",
     "feature_statistics",
     "few_label",
     "few_label_probe",

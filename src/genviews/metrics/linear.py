@@ -25,6 +25,7 @@ def linear_probe(
     epochs: int = 60,
     batch_size: int = 224,
     standardise: bool | None = None,
+    refit: bool = True,
     seed: int = 0,
 ) -> Classification:
     """Trains a linear classifier on `train` and scores it on `test`.
@@ -44,6 +45,7 @@ def linear_probe(
         epochs: For "sgd".
         batch_size: For "sgd".
         standardise: Subtract train's mean and divide by its standard deviation; None does it for "lbfgs" alone.
+        refit: Fit "lbfgs" again, with the penalty chosen, to the validation part as well; else to the rest of train alone.
         seed: Of the held-out part and of the order of the batches.
 
     Returns:
@@ -71,7 +73,8 @@ def linear_probe(
     settings: dict[str, float | str]
     if protocol == "lbfgs":
         l2 = _choose_l2(features, targets, held, seed)
-        weights = next(logistic_path(features, targets, [l2], tolerance=1e-3))
+        fitted = torch.ones_like(held) if refit else ~held
+        weights = next(logistic_path(features[fitted], targets[fitted], [l2], tolerance=1e-3))
         settings = {"protocol": protocol, "l2": l2}
     elif protocol == "sgd":
         weights = _sgd(features, targets, lr * batch_size / 256, epochs, batch_size, seed)

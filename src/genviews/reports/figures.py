@@ -202,6 +202,32 @@ def intervals(x: ArrayLike, series: Mapping[str, ArrayLike], *, xlabel: str) -> 
     return _svg(draw, (3.4, 2.5), salt=xlabel + str(list(series)))
 
 
+def scatter(points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel: str) -> str:
+    """Draws a dot a label, with the label beside it.
+
+    Args:
+        points: Label -> x and y.
+        xlabel: What x is.
+        ylabel: What y is.
+
+    Returns:
+        An SVG element.
+    """
+
+    def draw(axes: Axes) -> None:
+        xs, ys = np.array([*points.values()]).T
+        axes.scatter(xs, ys, s=28, color=COLOURS[0], linewidth=0)
+        for label, (x, y) in points.items():
+            right = x > (xs.min() + xs.max()) / 2
+            axes.annotate(label, (x, y), (-5 if right else 5, 4), textcoords="offset points", ha="right" if right else "left")
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.locator_params(nbins=5)
+        axes.margins(0.08, 0.15)
+        axes.grid()
+
+    return _svg(draw, (4.6, 3.4), salt=xlabel + str(points))
+
+
 def save_animation(path: Path, frames: Tensor, columns: int, pad: int = 1, milliseconds: int = 90) -> None:
     """Writes a GIF of 64 colours that moves there and back again, for ever.
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ..errors import RunError
 from . import cop_gen, detection, directions, generator, inversion, table
+from . import cop_gen, detection, directions, generator, ood, table, zoo
 from .run_folder import read_results
 
 KINDS = {
@@ -12,6 +13,8 @@ KINDS = {
     "detection": detection,
     "directions": directions,
     "inversion": inversion,
+    "ood": ood,
+    "zoo": zoo,
     "table": table,
 }
 
