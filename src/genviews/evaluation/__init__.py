@@ -5,6 +5,7 @@ from .directions import Effects, Walks, effects
 from .disentanglement import CodeTable, Disentanglement, disentanglement
 from .finetuning import finetune
 from .generation import Generation, generation
+from .information import Information, Kind, correlations, mutual_information
 from .probes import check, knn, linear, probe
 from .transfer import Transfer, transfer
 
@@ -15,9 +16,12 @@ __all__ = [
     "Disentanglement",
     "Effects",
     "Generation",
+    "Information",
+    "Kind",
     "Transfer",
     "Walks",
     "check",
+    "correlations",
     "detection",
     "disentanglement",
     "effects",
@@ -25,6 +29,7 @@ __all__ = [
     "generation",
     "knn",
     "linear",
+    "mutual_information",
     "predict",
     "probe",
     "transfer",
