@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import gaussian_kde
 
 from genviews.errors import ShapeError
-from genviews.reports.figures import curves, error_bars, grid, intervals, save_grid
+from genviews.reports.figures import curves, error_bars, grid, histogram, intervals, save_grid
 
 
 def naive_grid(images: np.ndarray, columns: int, pad: int) -> np.ndarray:
@@ -80,6 +80,17 @@ def test_curves_mark_where_they_are_told() -> None:
     assert any(v == pytest.approx(sum(ends) / 2, abs=1e-3) for v in verticals)
     assert any(v == pytest.approx(ends[1], abs=1e-3) for v in verticals)
     assert {"kept at 5", "stopped at 10"} <= {e.text for e in ET.fromstring(svg).iter() if e.tag.endswith("text")}
+
+
+def test_a_histogram_is_as_high_as_the_shares() -> None:
+    few, many = np.array([0.0, 1, 1, 4]), np.repeat([0.0, 2, 4], [30, 20, 10])
+    svg = histogram({"few": few, "many": many}, xlabel="error", marks={"threshold": 2.0})
+    outlines = [np.array(max(paths(svg, colour), key=len)) for colour in ("#3D7FC1", "#D9622B")]
+    bottom, top = max(line[:, 1].max() for line in outlines), min(line[:, 1].min() for line in outlines)
+    for line, shares in zip(outlines, ([0, 0.25, 0.5], [0, 1 / 6, 1 / 3, 0.5]), strict=True):
+        heights = np.unique(((bottom - line[:, 1]) / (bottom - top) / 2).round(3))
+        np.testing.assert_allclose(heights, shares, atol=1e-3)
+    assert {"few", "many", "threshold", "error"} <= {e.text for e in ET.fromstring(svg).iter() if e.tag.endswith("text")}
 
 
 def test_error_bars_span_one_standard_deviation() -> None:

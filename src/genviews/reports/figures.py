@@ -24,6 +24,9 @@ from ..errors import ShapeError
 COLOURS = ("#3D7FC1", "#D9622B", "#2E9A6B", "#A0559F", "#B8860B", "#8A8F98")
 """Okabe and Ito's colour-blind safe hues, at a lightness with contrast above 3 on white and on black."""
 
+BINS = 40
+"""Of a histogram."""
+
 VIOLIN = 5
 """Values that a density is estimated from, at least."""
 
@@ -104,16 +107,40 @@ def curves(
             y = np.asarray(values, float)
             seen = np.isfinite(y)
             axes.plot(x[seen], y[seen], color=colour, label=label, linewidth=1.6, marker="o" if seen.sum() == 1 else "")
-        middle = np.mean(axes.get_xlim())
-        for row, (label, at) in enumerate((marks or {}).items()):
-            axes.axvline(at, color=_INK, alpha=0.6, linewidth=1, linestyle=(":", "--")[row % 2])
-            side = "right" if at > middle else "left"
-            axes.annotate(label, (at, 1), (0, 3 + 12 * row), axes.get_xaxis_transform(), "offset points", ha=side)
+        _draw_marks(axes, marks)
         axes.set_xlabel(xlabel)
         axes.grid(axis="y")
         axes.figure.legend(loc="outside lower left", ncols=3)
 
     return _svg(draw, (3.4, 2.5), salt=str(list(series)))
+
+
+def histogram(values: Mapping[str, ArrayLike], *, xlabel: str, marks: Mapping[str, float] | None = None) -> str:
+    """Draws how values are distributed: what share of them is in each of `BINS` equal intervals, the same for all labels.
+
+    Args:
+        values: Label -> finite values (n,), one or more; several overlap.
+        xlabel: What the values are.
+        marks: Label -> x of a vertical line.
+
+    Returns:
+        An SVG element.
+    """
+    arrays = {label: np.asarray(points, float) for label, points in values.items()}
+    edges = np.histogram_bin_edges(np.concatenate(list(arrays.values())), BINS)
+
+    def draw(axes: Axes) -> None:
+        for (label, points), colour in zip(arrays.items(), cycle(COLOURS), strict=False):
+            shares = np.histogram(points, edges)[0] / len(points)
+            axes.stairs(shares, edges, fill=True, color=colour, alpha=0.25)
+            axes.stairs(shares, edges, color=colour, linewidth=1.2, label=label)
+        axes.set_ylim(bottom=0)
+        _draw_marks(axes, marks)
+        axes.set_xlabel(xlabel)
+        axes.grid(axis="y")
+        axes.figure.legend(loc="outside lower left", ncols=3)
+
+    return _svg(draw, (3.4, 2.5), salt=xlabel + str(arrays))
 
 
 def error_bars(values: Mapping[str, NDArray[np.float64]], *, xlabel: str) -> str:
@@ -241,6 +268,15 @@ def cloud(points: NDArray, colours: NDArray, labels: Sequence[str]) -> str:
         axes.set_box_aspect((1, 1, 1), zoom=0.95)
 
     return _svg(draw, (3.4, 3.2), salt=str(labels) + str(colours), projection="3d")
+
+
+def _draw_marks(axes: Axes, marks: Mapping[str, float] | None) -> None:
+    """Draws a vertical line, with its label above, at each of the marks."""
+    middle = np.mean(axes.get_xlim())
+    for row, (label, at) in enumerate((marks or {}).items()):
+        axes.axvline(at, color=_INK, alpha=0.6, linewidth=1, linestyle=(":", "--")[row % 2])
+        side = "right" if at > middle else "left"
+        axes.annotate(label, (at, 1), (0, 3 + 12 * row), axes.get_xaxis_transform(), "offset points", ha=side)
 
 
 def _svg(draw: Callable[[Any], None], size: tuple[float, float], salt: str, projection: str | None = None) -> str:
