@@ -21,7 +21,7 @@ VERBS = {
     "views": "render | export: pairs of images to disk",
     "pretrain": "an encoder from real images, rendered pairs, or pairs rendered on the fly",
     "encoder": "export: an encoder's weights for torchvision, timm or detectron2",
-    "evaluate": "linear | knn | finetune | transfer | detection | disentanglement | generation: how good a model is",
+    "evaluate": "linear | knn | finetune | transfer | detection | disentanglement | mutual-information | generation: of a model",
     "reproduce": "a table of a paper, at the scale you choose",
     "report": "the page of a run folder, again",
 }
@@ -34,6 +34,7 @@ RUNS = {
     "pretrain",
     "evaluate detection",
     "evaluate finetune",
+    "evaluate mutual-information",
     "evaluate transfer",
     "latents steer",
     "latents search-std",

@@ -146,4 +146,5 @@ COMMAND = {
     "transfer": "evaluate_transfer",
     "detection": "evaluate_detection",
     "disentanglement": "evaluate_disentanglement",
+    "mutual-information": "evaluate_information",
 }
