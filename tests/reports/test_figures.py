@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import gaussian_kde
 
 from genviews.errors import ShapeError
-from genviews.reports.figures import curves, error_bars, grid, histogram, intervals, save_grid
+from genviews.reports.figures import curves, error_bars, grid, histogram, intervals, save_grid, scatter
 
 
 def naive_grid(images: np.ndarray, columns: int, pad: int) -> np.ndarray:
@@ -91,6 +91,19 @@ def test_a_histogram_is_as_high_as_the_shares() -> None:
         heights = np.unique(((bottom - line[:, 1]) / (bottom - top) / 2).round(3))
         np.testing.assert_allclose(heights, shares, atol=1e-3)
     assert {"few", "many", "threshold", "error"} <= {e.text for e in ET.fromstring(svg).iter() if e.tag.endswith("text")}
+
+
+def test_scattered_points_lie_where_they_are_told() -> None:
+    places = np.array([[0.0, 1.0], [2.0, 3.0], [1.0, 7.0]])
+    svg = scatter({"kind": places, "alone": [[4.0, 5.0]]}, xlabel="distance", ylabel="nats")
+    uses = [e for e in ET.fromstring(svg).iter() if e.tag.endswith("use") and "fill: #3d7fc1" in e.get("style", "").lower()]
+    x, y = np.array([[float(use.attrib[axis]) for use in uses[:3]] for axis in "xy"])
+    assert np.corrcoef(x, places[:, 0])[0, 1] == pytest.approx(1)
+    assert np.corrcoef(y, places[:, 1])[0, 1] == pytest.approx(-1)  # SVG's y points down
+    texts = {e.text for e in ET.fromstring(svg).iter() if e.tag.endswith("text")}
+    assert {"kind", "alone", "distance", "nats"} <= texts
+    bare = scatter({"kind": places}, xlabel="", ylabel="", ticks=False)
+    assert [e.text for e in ET.fromstring(bare).iter() if e.tag.endswith("text")] == ["kind"]
 
 
 def test_error_bars_span_one_standard_deviation() -> None:
