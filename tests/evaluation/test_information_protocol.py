@@ -144,7 +144,7 @@ class Constant(nn.Module):
             DataError,
             "noise: the critic learns from 150 of 300 pairs, fewer than",
         ),
-        (PIXELS, Noisy(0.1), {"temperature": 0.0}, OptionError, "temperature is 0.0; it must be positive"),
+        (PIXELS, Noisy(0.1), {"temperature": 0.0}, OptionError, "^temperature is 0.0; it must be positive"),
         (PIXELS, Noisy(0.1), {"samples": 0}, OptionError, "samples is 0; it must be positive"),
     ],
 )

@@ -69,7 +69,7 @@ def mutual_information(
         on_bad_file: An image file that cannot be read: "error" refuses the folder, "skip" leaves the file out and names it.
     """
     for std in stds:
-        require_positive(samples=samples, stds=std)
+        require_positive(stds=std)
     found = encoders.embedder(encoder).to(devices.best())
     images = datasets.load(data, on_bad_file=on_bad_file).train
     names = augmentations or ("mnist" if images.image_shape[0] == 1 else "simclr",)
@@ -78,7 +78,9 @@ def mutual_information(
         g, _ = in_space(generators.load(generator).to(devices.best()), space)
         kinds |= {f"{name} of G(z)": kind for name, kind in _augmented(GeneratedImages(g, samples, seed), names, found).items()}
         kinds |= {f"T_z std {std:g}": Kind(GeneratedViews(g, Gaussian(std), samples, seed, anew=True)) for std in stds}
-    kinds |= {str(store): Kind(source(str(store), generator, None, samples, seed, on_bad_file)) for store in stores}
+    for store in stores:
+        stored = source(str(store), generator, transform=None, pairs=samples, seed=seed, on_bad_file=on_bad_file)
+        kinds[str(store)] = Kind(stored)
     table = estimate(found, kinds, samples=samples, temperature=temperature, critic=critic, seed=seed, batch_size=batch_size)
     correlated = correlations(table)
     results = {

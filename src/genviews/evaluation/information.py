@@ -109,7 +109,7 @@ def mutual_information(
         DataError: If there are no kinds, fewer pairs than a batch of the critic, or an encoder has collapsed.
         NonFiniteError: If an embedding is NaN or infinite, or MINE diverges.
     """
-    require_positive(samples=samples, batch_size=batch_size)
+    require_positive(samples=samples, batch_size=batch_size, temperature=temperature)
     if not kinds:
         raise DataError("there are no kinds of views to compare; give one or more")
     count = min(samples, *(len(kind.views) for kind in kinds.values()))

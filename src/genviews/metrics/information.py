@@ -130,8 +130,10 @@ def mine(first: Tensor, second: Tensor, options: CriticOptions | None = None, se
             optimizer.step()
     with torch.no_grad():
         estimate = float(bound(held_out if len(held_out) else seen, SHUFFLES))
-    if not math.isfinite(estimate):
-        raise NonFiniteError(f"MINE's bound diverged to {estimate}; its lr is {o.lr:g}, take a lower one")
+    if not abs(estimate) <= 2 * math.log(n):
+        raise NonFiniteError(
+            f"MINE diverged to {estimate:g} nats; {n} pairs can tell 0 to {math.log(n):.1f}. Take a lower lr than {o.lr:g}"
+        )
     return estimate
 
 
