@@ -93,19 +93,6 @@ def test_a_histogram_is_as_high_as_the_shares() -> None:
     assert {"few", "many", "threshold", "error"} <= {e.text for e in ET.fromstring(svg).iter() if e.tag.endswith("text")}
 
 
-def test_scattered_points_lie_where_they_are_told() -> None:
-    places = np.array([[0.0, 1.0], [2.0, 3.0], [1.0, 7.0]])
-    svg = scatter({"kind": places, "alone": [[4.0, 5.0]]}, xlabel="distance", ylabel="nats")
-    uses = [e for e in ET.fromstring(svg).iter() if e.tag.endswith("use") and "fill: #3d7fc1" in e.get("style", "").lower()]
-    x, y = np.array([[float(use.attrib[axis]) for use in uses[:3]] for axis in "xy"])
-    assert np.corrcoef(x, places[:, 0])[0, 1] == pytest.approx(1)
-    assert np.corrcoef(y, places[:, 1])[0, 1] == pytest.approx(-1)  # SVG's y points down
-    texts = {e.text for e in ET.fromstring(svg).iter() if e.tag.endswith("text")}
-    assert {"kind", "alone", "distance", "nats"} <= texts
-    bare = scatter({"kind": places}, xlabel="", ylabel="", ticks=False)
-    assert [e.text for e in ET.fromstring(bare).iter() if e.tag.endswith("text")] == ["kind"]
-
-
 def test_error_bars_span_one_standard_deviation() -> None:
     """Two rows share an axis, so lengths in the SVG are proportional to standard deviations."""
     wide, narrow = np.array([80.0, 90.0, 97.0]), np.array([85.0, 86.0, 88.0])
@@ -140,6 +127,19 @@ def test_intervals_are_a_line_with_a_band_between_the_ends() -> None:
     band = re.findall(rf'id="{name}" d="([^"]*)"', svg)[0]
     corners = {round(float(bottom) + float(y), 2) for y in re.findall(r"[ML] \S+ (\S+)", band)}
     assert corners == {round(scale * v + start, 2) for v in values[:, 1:].flatten()}
+
+
+def test_scattered_points_lie_where_they_are_told() -> None:
+    places = np.array([[0.0, 1.0], [2.0, 3.0], [1.0, 7.0]])
+    svg = scatter({"kind": places, "alone": [[4.0, 5.0]]}, xlabel="distance", ylabel="nats")
+    uses = [e for e in ET.fromstring(svg).iter() if e.tag.endswith("use") and "fill: #3d7fc1" in e.get("style", "").lower()]
+    x, y = np.array([[float(use.attrib[axis]) for use in uses[:3]] for axis in "xy"])
+    assert np.corrcoef(x, places[:, 0])[0, 1] == pytest.approx(1)
+    assert np.corrcoef(y, places[:, 1])[0, 1] == pytest.approx(-1)  # SVG's y points down
+    texts = {e.text for e in ET.fromstring(svg).iter() if e.tag.endswith("text")}
+    assert {"kind", "alone", "distance", "nats"} <= texts
+    bare = scatter({"kind": places}, xlabel="", ylabel="", ticks=False)
+    assert [e.text for e in ET.fromstring(bare).iter() if e.tag.endswith("text")] == ["kind"]
 
 
 def test_plots_take_the_page_s_text_colour_and_are_reproducible() -> None:

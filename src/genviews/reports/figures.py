@@ -143,33 +143,6 @@ def histogram(values: Mapping[str, ArrayLike], *, xlabel: str, marks: Mapping[st
     return _svg(draw, (3.4, 2.5), salt=xlabel + str(arrays))
 
 
-def scatter(points: Mapping[str, ArrayLike], *, xlabel: str, ylabel: str, ticks: bool = True) -> str:
-    """Draws points in the plane.
-
-    Args:
-        points: Label -> x and y (n, 2); a lone point is large.
-        xlabel: What x is.
-        ylabel: What y is.
-        ticks: Whether the values are of interest, not the places alone.
-
-    Returns:
-        An SVG element.
-    """
-
-    def draw(axes: Axes) -> None:
-        for (label, places), (marker, colour) in zip(points.items(), cycle(product("os^", COLOURS)), strict=False):
-            x, y = np.asarray(places, float).T
-            axes.scatter(x, y, s=36 if len(x) == 1 else 9, color=colour, marker=marker, label=label, linewidth=0)
-        axes.set(xlabel=xlabel, ylabel=ylabel)
-        axes.grid(visible=ticks)
-        if not ticks:
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-        axes.figure.legend(loc="outside lower left", ncols=2)
-
-    return _svg(draw, (3.4, 3.2), salt=xlabel + ylabel + str(list(points)))
-
-
 def error_bars(values: Mapping[str, NDArray[np.float64]], *, xlabel: str) -> str:
     """Draws one line a label: a dot for each value, and their mean with a bar of one standard deviation (ddof 1) to each side.
 
@@ -227,6 +200,33 @@ def intervals(x: ArrayLike, series: Mapping[str, ArrayLike], *, xlabel: str) -> 
         axes.figure.legend(loc="outside lower left", ncols=3)
 
     return _svg(draw, (3.4, 2.5), salt=xlabel + str(list(series)))
+
+
+def scatter(points: Mapping[str, ArrayLike], *, xlabel: str, ylabel: str, ticks: bool = True) -> str:
+    """Draws points in the plane.
+
+    Args:
+        points: Label -> x and y (n, 2); a lone point is large.
+        xlabel: What x is.
+        ylabel: What y is.
+        ticks: Whether the values are of interest, not the places alone.
+
+    Returns:
+        An SVG element.
+    """
+
+    def draw(axes: Axes) -> None:
+        for (label, places), (marker, colour) in zip(points.items(), cycle(product("os^", COLOURS)), strict=False):
+            x, y = np.asarray(places, float).T
+            axes.scatter(x, y, s=36 if len(x) == 1 else 9, color=colour, marker=marker, label=label, linewidth=0)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.grid(visible=ticks)
+        if not ticks:
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        axes.figure.legend(loc="outside lower left", ncols=2)
+
+    return _svg(draw, (3.4, 3.2), salt=xlabel + ylabel + str(list(points)))
 
 
 def save_animation(path: Path, frames: Tensor, columns: int, pad: int = 1, milliseconds: int = 90) -> None:
