@@ -160,11 +160,6 @@ def _write(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-def write_tensors(path: Path, **tensors: Tensor) -> None:
-    """Writes tensors by their names as a safetensors file, which `read` reads: whole or, if interrupted, not at all."""
-    _write(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}))
-
-
 def read_model(folder: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The description, its `config` a dict, and the state dict that `write_model` wrote.
 

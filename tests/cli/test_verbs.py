@@ -10,7 +10,7 @@ from PIL import Image
 
 from genviews import data, encoders, evaluation, generators
 from genviews.cli import main
-from genviews.generators import Glow
+from genviews.generators import Glow, StyleGAN2
 from genviews.latents import Navigator, save
 from genviews.views import CopGenFolder, Store
 
@@ -53,6 +53,17 @@ def test_generator_train(capsys: pytest.CaptureFixture[str]) -> None:
     before = Path("run/model.safetensors").read_bytes()
     run(f"{line} --resume")
     assert Path("run/model.safetensors").read_bytes() == before
+
+
+def test_a_generator_learns_augmented_images() -> None:
+    short = "--steps 2 --batch_size 4 --samples 20 --features none --architecture.latent_dim 8 --image_size 16"
+    for probability in (0, 0.9):
+        options = f"--gan.augment expert --gan.augment_probability {probability}"
+        run(f"generator train --family stylegan2 {options} {short} --out {probability}")
+    assert "augment: expert" in Path("0.9/config.yaml").read_text()
+    assert isinstance(generators.load("0.9"), StyleGAN2)
+    metrics = [Path(f"{probability}/metrics.csv").read_text() for probability in (0, 0.9)]
+    assert metrics[0] != metrics[1]
 
 
 def test_generator_sample(capsys: pytest.CaptureFixture[str]) -> None:

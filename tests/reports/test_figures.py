@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import gaussian_kde
 
 from genviews.errors import ShapeError
-from genviews.reports.figures import curves, error_bars, grid, histogram, intervals, save_grid, scatter
+from genviews.reports.figures import curves, error_bars, grid, histogram, intervals, labelled, save_grid, scatter
 
 
 def naive_grid(images: np.ndarray, columns: int, pad: int) -> np.ndarray:
@@ -129,6 +129,19 @@ def test_intervals_are_a_line_with_a_band_between_the_ends() -> None:
     assert corners == {round(scale * v + start, 2) for v in values[:, 1:].flatten()}
 
 
+def test_scattered_points_lie_where_they_are_told() -> None:
+    places = np.array([[0.0, 1.0], [2.0, 3.0], [1.0, 7.0]])
+    svg = scatter({"kind": places, "alone": [[4.0, 5.0]]}, xlabel="distance", ylabel="nats")
+    uses = [e for e in ET.fromstring(svg).iter() if e.tag.endswith("use") and "fill: #3d7fc1" in e.get("style", "").lower()]
+    x, y = np.array([[float(use.attrib[axis]) for use in uses[:3]] for axis in "xy"])
+    assert np.corrcoef(x, places[:, 0])[0, 1] == pytest.approx(1)
+    assert np.corrcoef(y, places[:, 1])[0, 1] == pytest.approx(-1)  # SVG's y points down
+    texts = {e.text for e in ET.fromstring(svg).iter() if e.tag.endswith("text")}
+    assert {"kind", "alone", "distance", "nats"} <= texts
+    bare = scatter({"kind": places}, xlabel="", ylabel="", ticks=False)
+    assert [e.text for e in ET.fromstring(bare).iter() if e.tag.endswith("text")] == ["kind"]
+
+
 def test_plots_take_the_page_s_text_colour_and_are_reproducible() -> None:
     draw = lambda: curves([0, 1], {"a <b> $\\broken$": [0, 1]})  # noqa: E731
     svg = draw()
@@ -137,8 +150,8 @@ def test_plots_take_the_page_s_text_colour_and_are_reproducible() -> None:
     assert "a &lt;b&gt; $\\broken$" in svg
 
 
-def test_a_scatter_has_a_dot_and_a_label_a_point() -> None:
-    svg = scatter({"near": (0.0, 1.0), "far": (2.0, 3.0), "middle": (1.0, 2.5)}, xlabel="score", ylabel="accuracy")
+def test_labelled_points_have_a_dot_and_a_label_a_point() -> None:
+    svg = labelled({"near": (0.0, 1.0), "far": (2.0, 3.0), "middle": (1.0, 2.5)}, xlabel="score", ylabel="accuracy")
     assert all(f">{text}</text>" in svg for text in ("near", "far", "middle", "score", "accuracy"))
     assert len(re.findall(r"<use [^>]*fill: #3d7fc1", svg)) == 3
-    assert scatter({"alone": (1.0, 1.0)}, xlabel="score", ylabel="accuracy").startswith("<svg")
+    assert labelled({"alone": (1.0, 1.0)}, xlabel="score", ylabel="accuracy").startswith("<svg")

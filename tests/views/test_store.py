@@ -89,6 +89,21 @@ def test_agrees_with_views_generated_in_the_training_step(raw: Store, generator:
     assert (quantise(second).int() - raw[indices].positives.int()).abs().max() <= 1
 
 
+def test_anew_the_same_latents_are_moved_by_another_draw_at_each_step(generator: Generator) -> None:
+    options = {"count": 37, "seed": 3}
+    once, anew = (
+        GeneratedViews(generator, Gaussian(0.3), **options),
+        GeneratedViews(generator, Gaussian(0.3), **options, anew=True),
+    )
+    indices, seeds = torch.tensor([5, 33, 12]), torch.tensor([7, 8, 9])
+    stored, drawn, other = once(indices, seeds=seeds), anew(indices, seeds=seeds), anew(indices, seeds=seeds + 10)
+    assert stored.first.equal(drawn.first) and stored.first.equal(other.first)
+    assert len({float(pair.second[0].sum()) for pair in (stored, drawn, other)}) == 3
+    assert anew(indices, seeds=seeds).second.equal(drawn.second)
+    assert anew(indices[1:2], seeds=seeds[1:2]).second.allclose(drawn.second[1:2], atol=1e-5)
+    assert anew(indices).second.equal(stored.second)
+
+
 def test_jpeg_is_close_and_smaller(raw: Store, generator: Generator, tmp_path: Path) -> None:
     jpeg = render(generator, Gaussian(0.3), tmp_path, codec="jpeg", **OPTIONS)
     indices = [31, 4, 5, 36]

@@ -22,7 +22,7 @@ VERBS = {
     "views": "render | export: pairs of images to disk",
     "pretrain": "an encoder from real images, rendered pairs, or pairs rendered on the fly",
     "encoder": "export: an encoder's weights for torchvision, timm or detectron2",
-    "evaluate": "linear | knn | finetune | transfer | ood | zoo | detection | disentanglement | generation: how good a model is",
+    "evaluate": "linear | knn | finetune | transfer | ood | zoo | detection | disentanglement | mutual-information | generation",
     "reproduce": "a table of a paper, at the scale you choose",
     "report": "the page of a run folder, again",
 }
@@ -37,6 +37,7 @@ RUNS = {
     "evaluate detection",
     "evaluate finetune",
     "evaluate ood",
+    "evaluate mutual-information",
     "evaluate transfer",
     "evaluate zoo",
     "latents steer",

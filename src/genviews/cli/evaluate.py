@@ -148,4 +148,5 @@ COMMAND = {
     "zoo": "evaluate_zoo",
     "detection": "evaluate_detection",
     "disentanglement": "evaluate_disentanglement",
+    "mutual-information": "evaluate_information",
 }

@@ -5,6 +5,7 @@ from .directions import Effects, Walks, effects
 from .disentanglement import CodeTable, Disentanglement, disentanglement
 from .finetuning import finetune
 from .generation import Generation, generation
+from .information import Information, Kind, correlations, mutual_information
 from .ood import OutOfDistribution, ood
 from .probes import check, knn, linear, probe
 from .transfer import Transfer, transfer
@@ -17,12 +18,15 @@ __all__ = [
     "Disentanglement",
     "Effects",
     "Generation",
+    "Information",
+    "Kind",
     "OutOfDistribution",
     "Transfer",
     "Walks",
     "Zoo",
     "ZooOptions",
     "check",
+    "correlations",
     "detection",
     "disentanglement",
     "effects",
@@ -31,6 +35,7 @@ __all__ = [
     "generation",
     "knn",
     "linear",
+    "mutual_information",
     "ood",
     "predict",
     "probe",

@@ -139,7 +139,7 @@ def encode(
         ) from None
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_tensors(path, features=features)
+        write_tensors(path, {"features": features})
     return features
 
 

@@ -8,7 +8,6 @@ from .feature_transformation import extrapolate, interpolate
 from .multiview import multiview
 from .queue import Queue, nearest_neighbours, queue_info_nce
 from .search import spread, view_search
-from .student_t import student_t_info_nce, student_t_queue
 from .student_t import student_t_distance, student_t_info_nce, student_t_queue
 from .supervised import supervised_contrastive
 from .variations import domination_entropy, variation, variation_contrast

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from itertools import cycle
+from itertools import cycle, product
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -138,7 +138,7 @@ def histogram(values: Mapping[str, ArrayLike], *, xlabel: str, marks: Mapping[st
         _draw_marks(axes, marks)
         axes.set_xlabel(xlabel)
         axes.grid(axis="y")
-        axes.figure.legend(loc="outside lower left", ncols=3)
+        axes.figure.legend(loc="outside lower left", ncols=2)
 
     return _svg(draw, (3.4, 2.5), salt=xlabel + str(arrays))
 
@@ -202,7 +202,7 @@ def intervals(x: ArrayLike, series: Mapping[str, ArrayLike], *, xlabel: str) -> 
     return _svg(draw, (3.4, 2.5), salt=xlabel + str(list(series)))
 
 
-def scatter(points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel: str) -> str:
+def labelled(points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel: str) -> str:
     """Draws a dot a label, with the label beside it.
 
     Args:
@@ -226,6 +226,33 @@ def scatter(points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel: s
         axes.grid()
 
     return _svg(draw, (4.6, 3.4), salt=xlabel + str(points))
+
+
+def scatter(points: Mapping[str, ArrayLike], *, xlabel: str, ylabel: str, ticks: bool = True) -> str:
+    """Draws points in the plane.
+
+    Args:
+        points: Label -> x and y (n, 2); a lone point is large.
+        xlabel: What x is.
+        ylabel: What y is.
+        ticks: Whether the values are of interest, not the places alone.
+
+    Returns:
+        An SVG element.
+    """
+
+    def draw(axes: Axes) -> None:
+        for (label, places), (marker, colour) in zip(points.items(), cycle(product("os^", COLOURS)), strict=False):
+            x, y = np.asarray(places, float).T
+            axes.scatter(x, y, s=36 if len(x) == 1 else 9, color=colour, marker=marker, label=label, linewidth=0)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.grid(visible=ticks)
+        if not ticks:
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        axes.figure.legend(loc="outside lower left", ncols=2)
+
+    return _svg(draw, (3.4, 3.2), salt=xlabel + ylabel + str(list(points)))
 
 
 def save_animation(path: Path, frames: Tensor, columns: int, pad: int = 1, milliseconds: int = 90) -> None:

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from ..errors import RunError
-from . import cop_gen, detection, directions, generator, inversion, table
-from . import cop_gen, detection, directions, generator, ood, table, zoo
+from . import cop_gen, detection, directions, generator, information, inversion, ood, table, zoo
 from .run_folder import read_results
 
 KINDS = {
@@ -15,6 +14,7 @@ KINDS = {
     "inversion": inversion,
     "ood": ood,
     "zoo": zoo,
+    "mutual-information": information,
     "table": table,
 }
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .figures import error_bars, scatter
+from .figures import error_bars, labelled
 from .page import Cell, Figure, Listing, Number, Section, Table, plot, write_page
 
 NEEDED = (
@@ -39,7 +39,7 @@ def write(run: Path, results: dict[str, Any]) -> Path:
     """The page of a zoo; see `write_report`."""
     config, page, folds = run / "config.yaml", run / "report.html", results["folds"]
     points = {name: (scores["score"], 100 * results["accuracy"][name]) for name, scores in results["scores"].items()}
-    against = scatter(points, xlabel="score, nats a number", ylabel="top-1 on the domain held out, %")
+    against = labelled(points, xlabel="score, nats a number", ylabel="top-1 on the domain held out, %")
     top1 = {title: 100 * np.array([fold[rule] for fold in folds]) for rule, title in RULES.items()}
     top1["mean of all encoders"] = 100 * np.array([np.mean([*fold["accuracy"].values()]) for fold in folds])
     top1["best in hindsight"] = 100 * np.array([max(fold["accuracy"].values()) for fold in folds])

@@ -119,14 +119,21 @@ class GeneratedViews(Views):
         count: How many distinct pairs there are; pair i is the same as pair i of a store rendered with this seed.
         seed: Of the pairs.
         truncation: psi of `Generator.sample_latents`.
+        anew: Move the same z by another draw of T_z at each step.
     """
 
     def __init__(
-        self, generator: Generator, transform: LatentTransform, count: int, seed: int = 0, truncation: float | None = None
+        self,
+        generator: Generator,
+        transform: LatentTransform,
+        count: int,
+        seed: int = 0,
+        truncation: float | None = None,
+        anew: bool = False,
     ):
         super().__init__()
         self.generator, self.transform = generator, transform
-        self.count, self.seed, self.truncation = count, seed, truncation
+        self.count, self.seed, self.truncation, self.anew = count, seed, truncation, anew
         self.image_shape = generator.image_shape
 
     def __len__(self) -> int:
@@ -139,4 +146,6 @@ class GeneratedViews(Views):
     def forward(self, *fetched: Tensor, seeds: Tensor | None = None, encoder: nn.Module | None = None) -> Pair:
         own = sample_seeds(self.seed, fetched[0])
         z, moved = latent_pairs(self.generator, self.transform, own, self.truncation)
+        if self.anew and seeds is not None:
+            moved = self.transform(z, rng=derive(seeds, 3))
         return render_pair(self.generator, z, moved, draw_conditions(self.generator, own))
