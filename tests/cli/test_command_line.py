@@ -146,6 +146,7 @@ def test_what_cannot_be_done(line: str, message: str, refused) -> None:
 REQUIRED = {
     "directions discover": "digits-flow",
     "navigator train": "digits-flow",
+    "invert": "digits-flow digits",
     "pretrain": "digits",
     "evaluate detection": "encoder cells",
     "evaluate finetune": "encoder digits",

@@ -68,7 +68,7 @@ def test_its_own_samples_are_found_again(dots: Generator) -> None:
     z = 0.7 * dots.sample_latents(30, rng=torch.arange(30))
     found = invert(dots, dots(z), options=InversionOptions(tolerance=1e-3))
     assert found.errors.max() < 1e-5
-    torch.testing.assert_close(found.latents, z, atol=0.02, rtol=0)
+    torch.testing.assert_close(found.latents, z, atol=0.06, rtol=0)
     assert 20 <= found.steps.min() < found.steps.max() <= 400
 
 

@@ -17,7 +17,7 @@ def invert_one(
     weight: float = 0.0,
     domain_weight: float = 2.0,
 ) -> tuple[Tensor, list[float]]:
-    """The last latent (1, D) of an image (1, C, H, W) in [0, 1] from a start (1, D), and the loss before each step and at last."""
+    """The last latent (1, D) of an image (1, C, H, W) in [0, 1], from a start (1, D), and all the losses."""
     z = start.clone().requires_grad_()
     optimiser = torch.optim.Adam([z], lr=lr)
     x, history = 2 * image - 1, []

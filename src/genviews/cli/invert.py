@@ -33,8 +33,8 @@ def invert(
 ) -> None:
     """Inverts real images into a generator: finds latents that render them, for views of real images.
 
-    Methods: encode (the generator's own encoder, exact of a flow), optimise (from the nearest of a few samples), in-domain (trains an
-    encoder first and optimises from its latents, which stay where it finds them; Zhu et al. 2020).
+    Methods: encode (the generator's own encoder, exact of a flow), optimise (from the nearest of a few samples), in-domain (from
+    an encoder that is trained first, and latents stay where it finds them: Zhu et al. 2020).
 
     Examples:
       genviews invert digits-flow digits
