@@ -18,7 +18,7 @@ VERBS = {
     "navigator": "train: learns optimal positives in a generator's latent space",
     "latents": "steer | search-std: walks that edit images, the std of Gaussian steps",
     "directions": "discover | show: factors in a generator's latent space, and an encoder that tells them apart",
-    "views": "render | export: pairs of images to disk",
+    "views": "render | search | perturb | export: pairs of images, or views of real images, to disk",
     "pretrain": "an encoder from real images, rendered pairs, or pairs rendered on the fly",
     "encoder": "export: an encoder's weights for torchvision, timm or detectron2",
     "evaluate": "linear | knn | finetune | transfer | detection | disentanglement | generation: how good a model is",
