@@ -136,13 +136,17 @@ def write_model(folder: str | Path, model: nn.Module, **description: Any) -> Non
         RunError: If the folder cannot be written (a full disk).
     """
     folder = Path(folder)
-    weights = save({name: tensor.contiguous() for name, tensor in model.state_dict().items()})
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / "model.safetensors", weights)
+        write_tensors(folder / "model.safetensors", model.state_dict())
         write_text(folder / "model.json", json.dumps(description, indent=2) + "\n")
     except OSError as error:
         raise RunError(f"{folder} cannot be written ({error.strerror}); make room or choose another folder") from None
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Writes a safetensors file whole or, if interrupted, not at all."""
+    _write(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}))
 
 
 def write_text(path: Path, text: str) -> None:

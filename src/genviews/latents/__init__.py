@@ -5,6 +5,7 @@ from .deep_spectral import deep_spectral
 from .directions import Directions
 from .files import load, save
 from .ganspace import ganspace
+from .inversion import InversionOptions, Inverted, invert
 from .navigator import Navigator, distance
 from .search import Searched, SearchOptions, expert_distances, fast_gradient_views, w_search
 from .sefa import sefa
@@ -17,6 +18,8 @@ __all__ = [
     "Directions",
     "Gaussian",
     "Identity",
+    "InversionOptions",
+    "Inverted",
     "LatentTransform",
     "Navigator",
     "Resample",
@@ -32,6 +35,7 @@ __all__ = [
     "expert_distances",
     "fast_gradient_views",
     "ganspace",
+    "invert",
     "load",
     "save",
     "sefa",

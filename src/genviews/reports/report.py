@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ..errors import RunError
 from . import cop_gen, detection, directions, generator, learned, table
+from . import cop_gen, detection, directions, generator, inversion, table
 from .run_folder import read_results
 
 KINDS = {
@@ -13,6 +14,8 @@ KINDS = {
     "directions": directions,
     "table": table,
     "learned": learned,
+    "inversion": inversion,
+    "table": table,
 }
 
 

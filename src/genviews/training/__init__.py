@@ -12,6 +12,7 @@ from .generator_learner import GeneratorOptions
 from .generators import DEFAULTS, train_generator
 from .infogan import InfoGANOptions
 from .instances import InstanceOptions
+from .inversion import InversionEncoderOptions, train_inversion_encoder
 from .method import Method, PretrainOptions
 from .pretraining import METHODS, pretrain
 from .samples import FrechetDistance
@@ -33,6 +34,7 @@ __all__ = [
     "GeneratorOptions",
     "InfoGANOptions",
     "InstanceOptions",
+    "InversionEncoderOptions",
     "Method",
     "NavigatorOptions",
     "NavigatorRun",
@@ -51,6 +53,7 @@ __all__ = [
     "train_classifier",
     "train_detector",
     "train_generator",
+    "train_inversion_encoder",
     "train_navigator",
     "train_steering",
     "untrained",

@@ -96,7 +96,7 @@ class GAN(GeneratorLearner):
         real.requires_grad_(penalised)
         real_score, fake_score = self.discriminator(real, *condition), self.discriminator(fake.detach(), *condition)
         losses = {
-            "generator_loss": generator_loss(self.frozen_discriminator(fake, *condition), o.loss),
+            "generator_loss": generator_loss(as_constant(self.discriminator, fake, *condition), o.loss),
             "discriminator_loss": discriminator_loss(real_score, fake_score, o.loss),
         }
         loss = losses["generator_loss"] + losses["discriminator_loss"]
@@ -117,12 +117,13 @@ class GAN(GeneratorLearner):
         chosen = uniform(derive(seeds, 3), 1)[:, :, None, None] < self.gan_options.augment_probability
         return torch.where(chosen, moved, real), fake
 
-    def frozen_discriminator(self, images: Tensor, *condition: Tensor) -> Tensor:
-        """D(images) (B,), with gradients to the images alone; D's own state, such as BatchNorm statistics, stays as it is."""
-        weights = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
-        state = {name: buffer.clone() for name, buffer in self.discriminator.named_buffers()}
-        return functional_call(self.discriminator, weights | state, (images, *condition))
-
     def parameter_groups(self) -> list[dict[str, Any]]:
         lr = self.options.lr * self.gan_options.discriminator_lr
         return [*super().parameter_groups(), {"params": self.discriminator.parameters(), "lr": lr}]
+
+
+def as_constant(discriminator: nn.Module, images: Tensor, *condition: Tensor) -> Tensor:
+    """D(images) (B,), with gradients to the images alone; D's own state, such as BatchNorm statistics, stays as it is."""
+    weights = {name: weight.detach() for name, weight in discriminator.named_parameters()}
+    state = {name: buffer.clone() for name, buffer in discriminator.named_buffers()}
+    return functional_call(discriminator, weights | state, (images, *condition))

@@ -5,6 +5,7 @@ from .cop_gen_layout import CopGenFolder, export_cop_gen
 from .generated import GeneratedImages
 from .learned import LearnedViews, Perturb, Search, render_learned, require_made_of
 from .moved import PerturbedViews, SearchedViews
+from .inverted import Inversion, invert_images
 from .rendered import RenderedViews
 from .rendering import render
 from .sources import GeneratedViews, Pair, RealViews, Views
@@ -17,6 +18,7 @@ __all__ = [
     "GeneratedViews",
     "InstanceViews",
     "LearnedViews",
+    "Inversion",
     "Pair",
     "Pairs",
     "Perturb",
@@ -28,6 +30,7 @@ __all__ = [
     "Store",
     "Views",
     "export_cop_gen",
+    "invert_images",
     "render",
     "render_learned",
     "require_made_of",

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from ..data import Images
 from ..data.features import evaluating
@@ -17,18 +16,11 @@ from ..generators.base import Generator
 from ..latents.search import SearchOptions, w_search
 from ..latents.transforms import LatentTransform
 from ..randomness import as_seeds, derive, sample_seeds, uniform
+from .inverted import fingerprint
 from .moved import DRAWN, perturbed, render_rows, require_fit
 from .rendering import describe, fill
 from .sources import Pair, RealViews
 from .store import Configuration, Store
-
-
-def fingerprint(images: Images, count: int, batch_size: int = 1024) -> str:
-    """SHA-256 of the pixels of the first `count` images."""
-    digest = hashlib.sha256()
-    for indices in tqdm(torch.arange(count).split(batch_size), "reading images", delay=2, leave=False, disable=None):
-        digest.update(images[indices][0].contiguous().numpy().data)
-    return digest.hexdigest()
 
 
 class Learning(Protocol):
