@@ -20,7 +20,6 @@ VERBS = {
     "directions": "discover | show: factors in a generator's latent space, and an encoder that tells them apart",
     "views": "render | search | perturb | export: pairs of images, or views of real images, to disk",
     "invert": "real images into a generator's latents",
-    "views": "render | export: pairs of images to disk",
     "pretrain": "an encoder from real images, rendered pairs, or pairs rendered on the fly",
     "encoder": "export: an encoder's weights for torchvision, timm or detectron2",
     "evaluate": "linear | knn | finetune | transfer | detection | disentanglement | generation: how good a model is",

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from ..errors import RunError
-from . import cop_gen, detection, directions, generator, learned, table
-from . import cop_gen, detection, directions, generator, inversion, table
+from . import cop_gen, detection, directions, generator, inversion, learned, table
 from .run_folder import read_results
 
 KINDS = {
@@ -12,9 +11,8 @@ KINDS = {
     "generator": generator,
     "detection": detection,
     "directions": directions,
-    "table": table,
-    "learned": learned,
     "inversion": inversion,
+    "learned": learned,
     "table": table,
 }
 

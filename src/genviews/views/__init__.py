@@ -3,9 +3,9 @@
 from .conditioned import ClassViews, InstanceViews
 from .cop_gen_layout import CopGenFolder, export_cop_gen
 from .generated import GeneratedImages
+from .inverted import Inversion, invert_images
 from .learned import LearnedViews, Perturb, Search, render_learned, require_made_of
 from .moved import PerturbedViews, SearchedViews
-from .inverted import Inversion, invert_images
 from .rendered import RenderedViews
 from .rendering import render
 from .sources import GeneratedViews, Pair, RealViews, Views
@@ -17,8 +17,8 @@ __all__ = [
     "GeneratedImages",
     "GeneratedViews",
     "InstanceViews",
-    "LearnedViews",
     "Inversion",
+    "LearnedViews",
     "Pair",
     "Pairs",
     "Perturb",
