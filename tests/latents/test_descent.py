@@ -31,6 +31,16 @@ def test_it_is_adam_for_each_row_however_many_leave() -> None:
     assert rows.tolist() == [2, 3]
 
 
+def test_rows_that_join_begin_then() -> None:
+    adam, late = RowAdam(0.1), RowAdam(0.1)
+    for step in range(6):
+        gradient = torch.full((3, 2), 0.3**step) * torch.tensor([[1.0], [-1.0], [2.0]])
+        moved = adam.step(gradient[: 3 if step > 2 else 2])
+        if step > 2:
+            torch.testing.assert_close(moved[2:], late.step(gradient[2:]))
+    assert adam.steps.tolist() == [6, 6, 3]
+
+
 def test_each_row_ends_where_its_loss_was_lowest() -> None:
     start = torch.zeros(4, 3)
     best, taken = descend(bowls, start, 60, 1.5, patience=100)

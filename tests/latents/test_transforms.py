@@ -5,14 +5,16 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from genviews.latents import Gaussian, Identity, LatentTransform, Navigator, Resample, Spherical, distance
+from genviews.latents import Gaussian, Identity, LatentTransform, Navigator, Resample, Shell, Spherical, distance
 from genviews.randomness import normal, sample_seeds
 
 SEEDS = sample_seeds(0, torch.arange(2000))
 LATENTS = normal(sample_seeds(1, torch.arange(2000)), 12)
 
 
-@pytest.mark.parametrize("transform", [Identity(), Gaussian(), Gaussian(0.3, None), Spherical(), Resample(), Resample(0.7)])
+@pytest.mark.parametrize(
+    "transform", [Identity(), Gaussian(), Gaussian(0.3, None), Spherical(), Shell(), Resample(), Resample(0.7)]
+)
 def test_a_sample_moves_by_its_seed_alone(transform: LatentTransform) -> None:
     whole = transform(LATENTS, SEEDS)
     assert whole.shape == LATENTS.shape and whole.dtype == torch.float32
@@ -21,7 +23,7 @@ def test_a_sample_moves_by_its_seed_alone(transform: LatentTransform) -> None:
     assert transform(LATENTS, SEEDS).equal(whole)
 
 
-@pytest.mark.parametrize("transform", [Gaussian(), Spherical(), Resample()])
+@pytest.mark.parametrize("transform", [Gaussian(), Spherical(), Shell(), Resample()])
 def test_a_generator_of_randomness_is_advanced(transform: LatentTransform) -> None:
     def moved(times: int) -> list[Tensor]:
         rng = torch.Generator().manual_seed(3)
@@ -57,6 +59,14 @@ def test_spherical_steps_stay_on_the_sphere(std: float) -> None:
     torch.testing.assert_close(torch.cosine_similarity(moved, free), torch.ones(2000))
 
 
+@pytest.mark.parametrize("std", [0.2, 3.0])
+def test_steps_to_a_shell_have_the_mean_length_of_gaussian_ones_and_their_direction(std: float) -> None:
+    steps, free = Shell(std)(LATENTS, SEEDS) - LATENTS, std * normal(SEEDS, 12)
+    torch.testing.assert_close(steps.norm(dim=1), torch.full((2000,), std * math.sqrt(12)))
+    torch.testing.assert_close(torch.cosine_similarity(steps, free), torch.ones(2000))
+    assert steps.square().mean().item() == pytest.approx(free.square().mean().item(), rel=0.03)
+
+
 @pytest.mark.parametrize(("truncation", "expected"), [(None, stats.norm()), (0.7, stats.truncnorm(-2, 2, scale=0.7))])
 def test_resampled_latents_are_the_priors_and_forget_their_anchor(truncation: float | None, expected) -> None:
     transform = Resample(truncation)
@@ -66,7 +76,7 @@ def test_resampled_latents_are_the_priors_and_forget_their_anchor(truncation: fl
     assert torch.corrcoef(torch.cat([LATENTS, moved], dim=1).T)[:12, 12:].abs().max() < 4 / math.sqrt(2000)
 
 
-@pytest.mark.parametrize("transform", [Identity(), Gaussian(), Spherical(), Navigator(12)])
+@pytest.mark.parametrize("transform", [Identity(), Gaussian(), Spherical(), Shell(), Navigator(12)])
 def test_gradients_reach_the_latents(transform: LatentTransform) -> None:
     latents = LATENTS.clone().requires_grad_()
     transform(latents, SEEDS).square().sum().backward()

@@ -9,10 +9,27 @@ from ..data import BadFile
 from ..errors import OptionError
 from ..training import PretrainOptions
 from ..training import pretrain as pretrain_encoder
-from ..views import CopGenFolder, GeneratedViews, RealViews, RenderedViews, Store, Views
+from ..views import CopGenFolder, GeneratedViews, LearnedViews, RealViews, RenderedViews, Store, Views
 
 
-def source(views: str, generator: str | None, transform: str | None, pairs: int, seed: int, on_bad_file: BadFile) -> Views:
+def learned(store: Store, images: str | None, drawn: int, generator: str | None, on_bad_file: BadFile) -> Views:
+    """A store of views learned of real images."""
+    if images is None:
+        raise OptionError(f"{store.path} holds views learned of real images, which it needs too; name them by --images")
+    found = generators.load(generator).in_space(store.config.generator.get("space", "z")) if generator else None
+    return LearnedViews(datasets.load(images, store.image_shape[-1], on_bad_file=on_bad_file).train, store, drawn, found)
+
+
+def source(
+    views: str,
+    generator: str | None,
+    transform: str | None,
+    pairs: int,
+    images: str | None,
+    drawn: int,
+    seed: int,
+    on_bad_file: BadFile,
+) -> Views:
     """What `views` names: a store, a folder in COP-Gen's layout, "generated", or a data set."""
     path = Path(views)
     if transform and views != "generated":
@@ -23,7 +40,10 @@ def source(views: str, generator: str | None, transform: str | None, pairs: int,
         moved = latents.load(transform, latents.LatentTransform) if transform else latents.Gaussian()
         return GeneratedViews(generators.load(generator), moved, pairs, seed)
     if (path / "store.json").exists():
-        return RenderedViews(Store(path), generators.load(generator) if generator else None)
+        store = Store(path)
+        if store.config.anchors:
+            return learned(store, images, drawn, generator, on_bad_file)
+        return RenderedViews(store, generators.load(generator) if generator else None)
     if path.is_dir() and next(path.glob("train/*/*_anchor.*"), None):
         return RenderedViews(CopGenFolder(path))
     return RealViews(datasets.load(views, on_bad_file=on_bad_file).train)
@@ -36,6 +56,8 @@ def pretrain(
     generator: str | None = None,
     transform: str | None = None,
     pairs: int = 100_000,
+    images: str | None = None,
+    drawn: int = 1,
     precision: str = "32-true",
     devices: str = "1",
     workers: int = 0,
@@ -69,6 +91,8 @@ def pretrain(
         generator: For "generated" views and stores of latents.
         transform: A navigator or walks for "generated" views; Gaussian steps of std 0.2 if not given.
         pairs: How many distinct "generated" pairs.
+        images: The data set of which a store by `views search` or `views perturb` holds views.
+        drawn: How many of an image's stored views are drawn at each step.
         precision: Lightning's: 32-true, bf16-mixed, 16-mixed.
         devices: How many, or "auto" for all.
         workers: Loader processes.
@@ -79,7 +103,7 @@ def pretrain(
     """
     settings = PretrainOptions(**options)
     pretrain_encoder(
-        source(views, generator, transform, pairs, settings.seed, on_bad_file),
+        source(views, generator, transform, pairs, images, drawn, settings.seed, on_bad_file),
         settings,
         out,
         resume,

@@ -80,4 +80,4 @@ def export(store: Path, out: Path, class_name: str = "n00000000", generator: str
     print(f"{out}: {len(folder)} pairs")
 
 
-COMMAND = {"render": render, "export": export}
+COMMAND = {"render": render, "export": export, "search": "views_search", "perturb": "views_perturb"}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ..errors import RunError
 from . import cop_gen, detection, directions, generator, information, inversion, ood, table, zoo
+from . import cop_gen, detection, directions, generator, inversion, learned, table
 from .run_folder import read_results
 
 KINDS = {
@@ -15,6 +16,7 @@ KINDS = {
     "ood": ood,
     "zoo": zoo,
     "mutual-information": information,
+    "learned": learned,
     "table": table,
 }
 

@@ -1,7 +1,6 @@
 """Views learned of real images in a generator: rendered to disk once, and drawn from anew at each training step."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,28 +8,19 @@ from typing import Any, Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from ..data import Images
 from ..data.features import evaluating
 from ..errors import DataError, OptionError, RunError, ShapeError, require_positive
 from ..generators.base import Generator
-from ..latents.search import SearchOptions, fast_gradient_views, w_search
+from ..latents.search import SearchOptions, w_search
 from ..latents.transforms import LatentTransform
-from ..randomness import Rng, as_seeds, derive, sample_seeds, uniform
+from ..randomness import as_seeds, derive, sample_seeds, uniform
+from .inverted import fingerprint
+from .moved import DRAWN, perturbed, render_rows, require_fit
 from .rendering import describe, fill
 from .sources import Pair, RealViews
 from .store import Configuration, Store
-
-_DRAWN = 1000  # the key of the seeds of what is drawn here, beside those of T_x
-
-
-def fingerprint(images: Images, count: int, batch_size: int = 1024) -> str:
-    """SHA-256 of the pixels of the first `count` images."""
-    digest = hashlib.sha256()
-    for indices in tqdm(torch.arange(count).split(batch_size), "reading images", delay=2, leave=False, disable=None):
-        digest.update(images[indices][0].contiguous().numpy().data)
-    return digest.hexdigest()
 
 
 class Learning(Protocol):
@@ -162,7 +152,7 @@ def render_learned(
         OptionError: If an option is impossible, or no image is kept.
         RunError: If `out` holds something else, or cannot be written.
     """
-    _require_fit(latents, images, generator)
+    require_fit(latents, images, generator)
     count = len(latents)
     if keep is not None and (keep.shape != (count,) or keep.dtype != torch.bool):
         raise ShapeError(f"keep is {keep.dtype} {tuple(keep.shape)} for {count} latents; give bool ({count},)")
@@ -214,20 +204,14 @@ def require_made_of(
     config = store.config
     if config.anchors is None:
         raise DataError(f"{store.path} holds pairs from a generator's prior, no views of real images; read it as pairs")
-    encoders: Mapping[str, Any] = config.transform.get("encoder", {})
-    found = {
-        "set of images": config.anchors["images"],
-        "generator": config.generator["sha256"],
-        "encoder": encoders.get("sha256"),
-    }
+    made = config.anchors["images"], config.generator["sha256"], config.transform.get("encoder", {}).get("sha256")
     given = {
         "set of images": None if images is None else fingerprint(images, min(len(images), config.anchors["count"])),
         "generator": None if generator is None else describe(generator)["sha256"],
         "encoder": None if encoder is None else describe(encoder)["sha256"],
     }
-    for name, other in given.items():
-        if other is not None and other != found[name]:
-            was = found[name] or "none"
+    for (name, other), was in zip(given.items(), made, strict=True):
+        if other not in (None, was):
             raise RunError(f"{store.path} was made with another {name} (sha256 {was}, not {other}); name the one of its making")
 
 
@@ -270,87 +254,7 @@ class LearnedViews(RealViews):
     @torch.no_grad()
     def forward(self, *fetched: Tensor, seeds: Tensor | None = None, encoder: nn.Module | None = None) -> Pair:
         *real, views = fetched
-        order = uniform(derive(as_seeds(seeds, len(views), views.device), _DRAWN), views.shape[1]).argsort(1)
+        order = uniform(derive(as_seeds(seeds, len(views), views.device), DRAWN), views.shape[1]).argsort(1)
         chosen = views[torch.arange(len(views), device=views.device)[:, None], order[:, : self.drawn]]
         generated = chosen.float() / 255 if self.generator is None else render_rows(self.generator, chosen)
         return super().forward(*real)._replace(generated=generated)
-
-
-class MovedViews(RealViews):
-    """Real images, each with m views rendered in the training step from latents that `move`.
-
-    Args:
-        images: N real images or more.
-        latents: w, float32 (N, D), of the first N images, inverted.
-        generator: G, frozen, in the space of the latents.
-        drawn: m.
-
-    Raises:
-        ShapeError: If the latents do not fit the images or the generator.
-    """
-
-    def __init__(self, images: Images, latents: Tensor, generator: Generator, drawn: int = 1):
-        super().__init__(images)
-        require_positive(drawn=drawn)
-        _require_fit(latents, images, generator)
-        self.latents, self.generator, self.drawn = latents.cpu(), generator, drawn
-
-    def __len__(self) -> int:
-        return len(self.latents)
-
-    def __getitem__(self, indices: Tensor) -> tuple[Tensor, ...]:
-        return *self.images[indices], self.latents[indices]
-
-    def move(self, latents: Tensor, seeds: Tensor, encoder: nn.Module | None) -> Tensor:
-        """Where the m views of latents (B, D) are: (B, m, D)."""
-        raise NotImplementedError
-
-    @torch.no_grad()
-    def forward(self, *fetched: Tensor, seeds: Tensor | None = None, encoder: nn.Module | None = None) -> Pair:
-        *real, latents = fetched
-        moved = self.move(latents, derive(as_seeds(seeds, len(latents), latents.device), _DRAWN), encoder)
-        return super().forward(*real)._replace(generated=render_rows(self.generator, moved))
-
-
-class PerturbedViews(MovedViews):
-    """W-perturb in the training step, by a `transform`: a view is never seen twice."""
-
-    def __init__(self, images: Images, latents: Tensor, generator: Generator, transform: LatentTransform, drawn: int = 1):
-        super().__init__(images, latents, generator, drawn)
-        self.transform = transform
-
-    def move(self, latents: Tensor, seeds: Tensor, encoder: nn.Module | None) -> Tensor:
-        return perturbed(self.transform, latents, self.drawn, seeds)
-
-
-class SearchedViews(MovedViews):
-    """W-search in the training step, against the encoder as it is then: one signed gradient `step` (Appendix E)."""
-
-    def __init__(self, images: Images, latents: Tensor, generator: Generator, step: float = 0.1, drawn: int = 1):
-        super().__init__(images, latents, generator, drawn)
-        require_positive(step=step)
-        self.step = step
-
-    def move(self, latents: Tensor, seeds: Tensor, encoder: nn.Module | None) -> Tensor:
-        if encoder is None:
-            raise OptionError("views searched in the training step need its encoder; pass encoder=")
-        return fast_gradient_views(self.generator, encoder, latents, self.step, self.drawn, seeds)
-
-
-def _require_fit(latents: Tensor, images: Images, generator: Generator) -> None:
-    if latents.ndim != 2 or latents.shape[1] != generator.latent_dim or len(latents) > len(images):
-        raise ShapeError(
-            f"latents are {tuple(latents.shape)} for {len(images)} images and a generator of latents (B, {generator.latent_dim}); "
-            "invert these images in this generator's space"
-        )
-
-
-def perturbed(transform: LatentTransform, latents: Tensor, count: int, rng: Rng = None) -> Tensor:
-    """`count` moves of each latent: (B, D) -> (B, count, D)."""
-    seeds = as_seeds(rng, len(latents), latents.device)
-    return torch.stack([transform(latents, derive(seeds, view)) for view in range(count)], dim=1)
-
-
-def render_rows(generator: Generator, latents: Tensor) -> Tensor:
-    """The images of rows of latents: (B, m, D) -> float32 (B, m, C, H, W)."""
-    return generator(latents.flatten(0, 1)).unflatten(0, latents.shape[:2])
