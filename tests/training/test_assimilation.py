@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from reference.pretraining import SMALL, NoisyViews
 from torch import Tensor
 
@@ -36,39 +37,39 @@ def pair() -> Pair:
     return Pair(images[0], images[1], torch.tensor([0, 1, 0, 2, 1, 3]), images[2:].transpose(0, 1).contiguous())
 
 
-# What each method's own pairs of views attract each other by. m is the method, e an expert view and g a generated one.
+# What draws an expert view e and a generated one g together in each method m, which has embedded them.
+
+
+def embedded(name: str, m: Any, images: Tensor, view: int) -> Any:
+    """Of the first view, the second, or a generated one (2)."""
+    if name == "byol":
+        return m.predictor(m.projector(m.encoder(images))), m.target(images).detach()
+    if view == 1 and name in ("moco", "feature-transformation", "t-moco"):
+        return m.target(images).detach()
+    return m.projector(m.encoder(images))
 
 
 def angle(temperature: float) -> Any:
-    return lambda m, e, g: -F.cosine_similarity(m.projector(m.encoder(e)), m.projector(m.encoder(g))).mean() / temperature
+    return lambda m, e, g: -F.cosine_similarity(e, g).mean() / temperature
 
 
 def kernel(temperature: float, df: float) -> Any:
-    def attraction(m: Any, e: Tensor, g: Tensor) -> Tensor:
-        squared = (m.projector(m.encoder(e)) - m.projector(m.encoder(g))).square().sum(1)
-        return -(1 + squared / temperature / df).pow(-(df + 1) / 2).log().mean()
-
-    return attraction
+    return lambda m, e, g: ((df + 1) / 2 * (1 + (e - g).square().sum(1) / temperature / df).log()).mean()
 
 
 def nnclr(m: Any, e: Tensor, g: Tensor) -> Tensor:
-    anchors, positives = F.normalize(m.projector(m.encoder(e)), dim=1), m.predictor(m.projector(m.encoder(g)))
-    nearest = m.queue.keys[torch.cdist(anchors, F.normalize(m.queue.keys, dim=1)).argmin(1)]
-    return -F.cosine_similarity(nearest, positives).mean() / 0.1
-
-
-def byol(m: Any, e: Tensor, g: Tensor) -> Tensor:
-    def directed(x: Tensor, other: Tensor) -> Tensor:
-        p, z = F.normalize(m.predictor(m.online(x)), dim=1), F.normalize(m.target(other).detach(), dim=1)
-        return (p - z).square().sum(1).mean()
-
-    return directed(e, g) + directed(g, e)
+    nearest = m.queue.keys[torch.cdist(F.normalize(e.detach(), dim=1), m.queue.keys).argmin(1)]
+    return -F.cosine_similarity(nearest, m.predictor(g)).mean() / 0.1
 
 
 def simsiam(m: Any, e: Tensor, g: Tensor) -> Tensor:
-    e, g = m.projector(m.encoder(e)), m.projector(m.encoder(g))
-    toward_g = F.cosine_similarity(m.predictor(e), g.detach()).mean()
-    return -(toward_g + F.cosine_similarity(m.predictor(g), e.detach()).mean()) / 2
+    both = F.cosine_similarity(m.predictor(e), g.detach()) + F.cosine_similarity(m.predictor(g), e.detach())
+    return -both.mean() / 2
+
+
+def byol(m: Any, e: tuple[Tensor, Tensor], g: tuple[Tensor, Tensor]) -> Tensor:
+    pairs = ((e[0], g[1]), (g[0], e[1]))
+    return sum((F.normalize(p, dim=1) - F.normalize(z, dim=1)).square().sum(1).mean() for p, z in pairs)
 
 
 ATTRACTIONS: dict[str, Any] = {
@@ -82,35 +83,6 @@ ATTRACTIONS: dict[str, Any] = {
     "t-simclr": kernel(8.0, 5.0),
     "t-moco": kernel(5.0, 10.0),
 }
-QUEUED = ("moco", "feature-transformation", "t-moco")
-
-
-def separate(module: Any, name: str, views: Pair) -> Tensor:
-    """Those whose experts share a pass of BatchNorm need it in eval mode to be embedded apart."""
-    total = torch.zeros(())
-    assert views.generated is not None
-    for g in views.generated.unbind(1):
-        for number, e in enumerate(views[:2]):
-            assert isinstance(e, Tensor)
-            if name in QUEUED and number:  # whose second view is a key
-                keys = module.target(e).detach()
-                total = total + ATTRACTIONS[name](_Keyed(module, keys), e, g)
-            else:
-                total = total + ATTRACTIONS[name](module, e, g)
-    return ALPHA * total / 2 / views.generated.shape[1]
-
-
-class _Keyed:
-    """A method whose first embedding is a key."""
-
-    def __init__(self, module: Any, keys: Tensor):
-        self.projector, self.embeddings = lambda x: x, iter([keys])
-        self.encoder = lambda images: next(self.embeddings, None) if self.pending() else module.online(images)
-        self.used = False
-
-    def pending(self) -> bool:
-        self.used, first = True, not self.used
-        return first
 
 
 @pytest.mark.parametrize("name", ASSIMILATING)
@@ -120,7 +92,10 @@ def test_a2_adds_the_attraction_of_generated_views(name: str) -> None:
         for parameter in module.target.parameters():
             parameter.mul_(1.1)
     loss, alone = module.loss(views, SEEDS), module.loss(views._replace(generated=None), SEEDS)
-    expected = alone + separate(module, name, views)
+    assert views.generated is not None
+    experts = [embedded(name, module, images, view) for view, images in enumerate((views.first, views.second))]
+    generated = [embedded(name, module, images, 2) for images in views.generated.unbind(1)]
+    expected = alone + ALPHA * sum(ATTRACTIONS[name](module, e, g) for e in experts for g in generated) / 4
     torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-6)
     trained = [p for p in module.parameters() if p.requires_grad]
     found, right = (torch.autograd.grad(value, trained) for value in (loss, expected))
@@ -163,38 +138,17 @@ def test_a2_augments_each_generated_view_in_its_own_way() -> None:
     assert generated.shape == (6, 2, 1, 16, 16) and not generated[:, 0].equal(generated[:, 1])
 
 
-@pytest.mark.parametrize("assimilate", ["a1", "a2"])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(("name", "assimilate"), [("moco", "a1"), *((name, "a2") for name in METHODS)])
 def test_every_method_trains_with_generated_views(name: str, assimilate: str) -> None:
     module = small(name, RealViews(DIGITS) if name == "viewmaker" else VIEWS, assimilate, steps=3)
     before = [p.detach().clone() for p in module.encoder.parameters()]
-    history = fit(module, module.views, steps=3, batch_size=16, log_every=1)
-    assert all(row["loss"] == row["loss"] for row in history.rows)
+    fit(module, module.views, steps=3, batch_size=16)
     assert not any(old.equal(new) for old, new in zip(before, module.encoder.parameters(), strict=True))
-
-
-def test_attraction_brings_generated_views_nearer() -> None:
-    """Noise that T_x does not make, so that without them the encoder has no reason to overlook it."""
-
-    def likeness(module: Any) -> float:
-        images = VIEWS(*VIEWS[torch.arange(200)], seeds=torch.arange(200))
-        assert images.generated is not None
-        with torch.no_grad():
-            first, second = (module.eval().embed(F.interpolate(x, (16, 16))) for x in (images.first, images.generated[:, 0]))
-        first, second = F.normalize(first, dim=1), F.normalize(second, dim=1)
-        return float((first * second).sum(1).mean() - (first @ second.T).mean())
-
-    drawn, without = small("simclr", steps=40), small("simclr", RealViews(DIGITS), None, steps=40)
-    for module in (drawn, without):
-        fit(module, module.views, steps=40, batch_size=64)
-    assert likeness(drawn) > likeness(without) + 0.02
 
 
 def test_the_run_folder_has_a_picture_of_the_views(tmp_path: Path) -> None:
     recipe = PretrainOptions(steps=1, batch_size=8, assimilate="a2")
     pretrain(VIEWS, recipe, tmp_path)
-    from PIL import Image
-
     picture = Image.open(tmp_path / "images" / "views.png")
     assert picture.size == (5 * 17 + 1, 8 * 17 + 1)  # an image, two views and two generated ones
 
