@@ -64,6 +64,16 @@ DEFINITIONS: dict[str, tuple[Loss, Loss]] = {
         lambda q, k, n: losses.student_t_queue(q, k, n, 0.5, 1.0),
         lambda q, k, n: naive.per_query(q, k, n, naive.student_t(0.5, 1.0)),
     ),
+    "t-SimCLR's attraction": (
+        lambda first, second, _: losses.student_t_distance(first, second, 2.0, 3.0),
+        lambda first, second, _: (
+            -torch.stack([naive.student_t(2.0, 3.0)(a, b).log() for a, b in zip(first, second, strict=True)]).mean()
+        ),
+    ),
+    "ViewMaker": (
+        lambda first, second, _: losses.viewmaker_loss(first, second),
+        lambda first, second, _: naive.viewmaker(first, second, 0.07),
+    ),
     "SimSiam": (lambda p, z, _: losses.negative_cosine(p, z), lambda p, z, _: naive.negative_cosine(p, z)),
     "NNCLR": (nnclr, lambda first, second, queue: naive.nnclr(first, second, queue, 0.2)),
 }
@@ -177,6 +187,10 @@ def test_many_degrees_of_freedom_are_a_gaussian_kernel() -> None:
         (lambda x: losses.student_t_queue(x, x, x[:, :2]), ShapeError, "student_t_queue compares"),
         (lambda x: losses.student_t_queue(x, x, x, 0.0), OptionError, "temperature is 0.0"),
         (lambda x: losses.negative_cosine(x, x[:2]), ShapeError, "negative_cosine takes two"),
+        (lambda x: losses.student_t_distance(x, x[:2]), ShapeError, "student_t_distance takes two"),
+        (lambda x: losses.student_t_distance(x, x, df=-1), OptionError, "df is -1"),
+        (lambda x: losses.viewmaker_loss(x, x[:2]), ShapeError, "viewmaker_loss takes two"),
+        (lambda x: losses.viewmaker_loss(x, x, 0), OptionError, "temperature is 0"),
         (lambda x: losses.nearest_neighbours(x, x[0]), ShapeError, "nearest_neighbours compares"),
     ],
 )

@@ -32,7 +32,8 @@ def test_value_and_gradient_equal_the_single_process(name: str, ranks, single) -
 
 
 def test_every_rank_holds_the_value_of_a_gathered_batch(ranks, single) -> None:
-    for name in ("info_nce", "info_nce of one view", "supervised_contrastive", "student_t_info_nce", "nearest_neighbours"):
+    names = "info_nce", "info_nce of one view", "supervised_contrastive", "student_t_info_nce", "nearest_neighbours", "multiview"
+    for name in names:
         for rank in ranks:
             torch.testing.assert_close(rank[name][0], single[name][0], rtol=1e-5, atol=1e-7)
 

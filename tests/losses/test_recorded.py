@@ -1,6 +1,7 @@
 """Losses against the recorded outputs of other projects."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,3 +140,54 @@ def test_feature_transformation(
     assert_equal(torch.autograd.grad(loss, q)[0], recorded[f"out_grad_q_{name}"])
     assert_equal(queue.keys, recorded[f"out_memory_{name}"])
     assert queue.position == recorded[f"out_index_{name}"]
+
+
+@of("loss_viewmaker")
+@pytest.mark.parametrize("temperature", [0.07, 0.5])
+def test_viewmaker(recorded: Recorded, temperature: float) -> None:
+    embeddings = [recorded[name].requires_grad_() for name in ("embs1", "embs2")]
+    loss = losses.viewmaker_loss(*embeddings, temperature)
+    assert_equal(loss, recorded[f"out_encoder_T{temperature}"])
+    for weight in (1.0, 2.5):
+        assert_equal(-weight * loss, recorded[f"out_viewmaker_T{temperature}_w{weight}"])
+    for number, gradient in enumerate(torch.autograd.grad(loss, embeddings), 1):
+        assert_equal(gradient, recorded[f"out_grad{number}_T{temperature}"])
+
+
+def views_of(recorded: Recorded) -> list[Tensor]:
+    """Both views (B, D) and a generated one of each sample (B, 1, D)."""
+    return [recorded["z1"], recorded["z2"], recorded["z3"][:, None]]
+
+
+@of("loss_a2_phymhan")
+@pytest.mark.parametrize("setting", ["T0.07_b0.07", "T0.5_b0.07", "T0.2_b0.2"])
+@pytest.mark.parametrize(("theirs", "form"), [("simclr_loss", "simclr"), ("essl_loss", "infonce")])
+def test_a2_on_supcontrast(recorded: Recorded, theirs: str, form: Any, setting: str) -> None:
+    """The authors multiply by temperature / base temperature."""
+    views = views_of(recorded)
+    temperature, base = (float(number[1:]) for number in setting.split("_"))
+    for alpha in (0.5, 1.0):
+        loss = losses.multiview(*views, temperature, alpha, form) * temperature / base
+        assert_equal(loss, recorded[f"out_sc_{theirs}_pos_append_a{alpha}_{setting}"])
+    full = losses.multiview(*views, temperature, form="full") * temperature / base
+    assert_equal(full, recorded[f"out_sc_simclr_loss_pos_all_{setting}"])
+
+
+@of("loss_a2_phymhan")
+def test_a2_on_essl(recorded: Recorded) -> None:
+    """`a2_diag` subtracts the inner product as it is, which at a temperature of 0.5 is alpha 0.5."""
+    views = views_of(recorded)
+    assert_equal(losses.multiview(*views, 0.5, 0.5, "infonce"), recorded["out_es_a2_diag_T0.5"])
+    assert_equal(losses.multiview(*views, 0.5, 0.7, "simclr"), recorded["out_es_simclr_diag_a0.7_T0.5"])
+    for temperature in (0.1, 0.5):
+        full = losses.multiview(*views, temperature, form="full")
+        assert_equal(full, recorded[f"out_es_supcon_loss_T{temperature}"])
+
+
+@of("loss_a2_phymhan")
+@pytest.mark.parametrize(("theirs", "factor"), [("es_a2_diag_T0.5", 1), ("sc_essl_loss_pos_append_a0.5_T0.5_b0.07", 0.5 / 0.07)])
+def test_gradients_of_a2(recorded: Recorded, theirs: str, factor: float) -> None:
+    first, second, generated = (recorded[name].requires_grad_() for name in ("z1", "z2", "z3"))
+    loss = losses.multiview(first, second, generated[:, None]) * factor
+    for name, gradient in zip(("z1", "z3"), torch.autograd.grad(loss, [first, generated]), strict=True):
+        assert_equal(gradient, recorded[f"out_grad_{name}_{theirs}"])

@@ -1,6 +1,7 @@
 """Each loss of a global batch, and what each of two processes computes of it."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.distributed as dist
@@ -43,6 +44,16 @@ def variations(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
     return contrast + losses.domination_entropy(queries, positives)
 
 
+def multiview(form: Literal["infonce", "full"]) -> Callable[..., Tensor]:
+    """With views generated of the first ones."""
+
+    def compute(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
+        generated = torch.stack([first.flip(1), first + 0.3], 1)
+        return losses.multiview(gather(first), gather(second), gather(generated), form=form)
+
+    return compute
+
+
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "info_nce": lambda first, second, _: losses.info_nce(gather(first), gather(second), 0.2),
     "info_nce of one view": lambda first, second, _: losses.info_nce(gather(first), gather(second), 0.2, symmetric=False),
@@ -53,6 +64,9 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "negative_cosine": lambda first, second, _: losses.negative_cosine(first, second),
     "nearest_neighbours": nearest,
     "variations": variations,
+    "multiview": multiview("infonce"),
+    "multiview, full": multiview("full"),
+    "viewmaker_loss": lambda first, second, _: losses.viewmaker_loss(gather(first), gather(second), 0.2),
 }
 """Losses by name, of this process's rows of both views and their labels."""
 

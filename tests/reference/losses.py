@@ -86,3 +86,21 @@ def nnclr(first: Tensor, second: Tensor, support: Tensor, temperature: float) ->
             losses.append(-torch.log(found / sum(kernel(near[i], other) for other in others)))
             losses.append(-torch.log(found / sum(kernel(n, others[i]) for n in near)))
     return torch.stack(losses).mean()
+
+
+def multiview(first: Tensor, second: Tensor, generated: Tensor, temperature: float, alpha: float, form: str) -> Tensor:
+    """A2: InfoNCE of two views less what draws generated ones to both, or all of them as views of one class each."""
+    count, views = generated.shape[:2]
+    if form == "full":
+        itself = [[i == j for j in range(count)] for i in range(count)]
+        return supervised_contrastive(torch.cat([first[:, None], second[:, None], generated], 1), itself, temperature, True)
+    drawn = [cosine(z[i], generated[i, k]) for i in range(count) for k in range(views) for z in (first, second)]
+    contrast = info_nce(first, second, temperature, "cross" if form == "infonce" else "both", True)
+    return contrast - alpha / temperature * torch.stack(drawn).mean()
+
+
+def viewmaker(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+    """The share of the positive in the mean over all embeddings of both views, the anchor itself among them."""
+    kernel, both = exponential(temperature), [*first, *second]
+    shares = [kernel(a, p) / (sum(kernel(a, c) for c in both) / len(both)) for a, p in zip(first, second, strict=True)]
+    return -torch.stack(shares).log().mean()

@@ -159,7 +159,7 @@ def load(path: str | Path, size: int | None = None) -> Viewmaker:
 def _saved(path: Path) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
     description, weights = read_model(path)
     if description.get("kind") != "viewmaker":
-        raise CheckpointError(f"{path} holds a {description.get('kind', 'generator')}; name the viewmaker/ of a run")
+        raise CheckpointError(f"{path} is of kind {description.get('kind')!r}, no ViewMaker; name the viewmaker/ of a run")
     return description["config"], weights
 
 

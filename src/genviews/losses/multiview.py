@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..errors import OptionError, ShapeError, require_positive
 from .contrastive import info_nce
+from .similarity import require_pairs
 from .supervised import supervised_contrastive
 
 Form = Literal["infonce", "simclr", "full"]
@@ -23,7 +24,7 @@ def multiview(
 ) -> Tensor:
     """A2 of "On assimilating learned views in contrastive learning": two views contrast, and K generated ones attract both.
 
-    With l2-normalised embeddings, L(z1, z2) - alpha / t * mean(z1 . z3, z2 . z3), the mean over samples and generated views; z3 is
+    With l2-normalised embeddings, L(z1, z2) - alpha / t * mean(z1 . z3, z2 . z3), means over samples and generated views; z3 is
     in no denominator. L is `info_nce`: the paper's "infonce" with negatives "cross", or "simclr", of the authors' code, with
     "both". Their code also has "full", where generated views are anchors, positives and candidates like the others:
     `supervised_contrastive` of K + 2 views, each sample a class of its own; alpha has no part in it.
@@ -43,6 +44,7 @@ def multiview(
         ShapeError: If the shapes do not fit, or B is 1, which leaves no negative.
         OptionError: If there is no such form, or `temperature` or `alpha` is not positive.
     """
+    require_pairs("multiview", first, second)
     if generated.ndim != 3 or not generated.shape[1] or generated[:, 0].shape != first.shape:
         shapes = f"{tuple(first.shape)} and {tuple(generated.shape)}"
         raise ShapeError(f"multiview takes views (B, D) and at least one generated of each, (B, K, D), got {shapes}")
