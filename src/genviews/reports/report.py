@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from ..errors import RunError
-from . import cop_gen, detection, directions, generator, information, inversion, ood, table, zoo
-from . import cop_gen, detection, directions, generator, inversion, learned, table
+from . import cop_gen, detection, directions, generator, information, inversion, learned, ood, table, zoo
 from .run_folder import read_results
 
 KINDS = {
