@@ -2,7 +2,7 @@
 
 from .factor_dataset import FactorDataset
 from .factors import factors
-from .features import extract
+from .features import extract, mapped
 from .images import ArrayImages, FileImages, Images, Joined, Splits, Subset
 from .loading import BadFile, load
 from .voc import BoxedImages, voc
@@ -20,5 +20,6 @@ __all__ = [
     "extract",
     "factors",
     "load",
+    "mapped",
     "voc",
 ]

@@ -1,5 +1,6 @@
 """Protocols: an encoder, a generator or directions, and data, to a table of metrics."""
 
+from .autoencoding import Autoencoding, autoencoding
 from .detection import AveragePrecision, Detections, detection, predict
 from .directions import Effects, Walks, effects
 from .disentanglement import CodeTable, Disentanglement, disentanglement
@@ -9,6 +10,7 @@ from .probes import check, knn, linear, probe
 from .transfer import Transfer, transfer
 
 __all__ = [
+    "Autoencoding",
     "AveragePrecision",
     "CodeTable",
     "Detections",
@@ -17,6 +19,7 @@ __all__ = [
     "Generation",
     "Transfer",
     "Walks",
+    "autoencoding",
     "check",
     "detection",
     "disentanglement",

@@ -51,6 +51,13 @@ class GANOptions:
             raise OptionError(f"augment_probability is {self.augment_probability}; it must be in [0, 1]")
 
 
+def constant(network: nn.Module, *inputs: Tensor) -> Tensor:
+    """network(*inputs), with gradients to the inputs alone; its own state, such as BatchNorm statistics, stays as it is."""
+    weights = {name: weight.detach() for name, weight in network.named_parameters()}
+    state = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    return functional_call(network, weights | state, inputs)
+
+
 class GAN(GeneratorLearner):
     """Both networks descend their losses at once, the scheme that Mescheder et al. (2018) analyse: one backward pass, in which
     the generator's loss sees the discriminator's weights as constants, and one optimiser step.
@@ -81,7 +88,7 @@ class GAN(GeneratorLearner):
 
     def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor:
         fetched, seeds = batch
-        real, _, labels = self.views(*fetched)
+        real, _, labels, *_ = self.views(*fetched)
         condition = () if self.generator.num_conditions is None else (labels,)
         fake = self.generator(self.generator.sample_latents(len(seeds), rng=seeds), *condition)
         loss = self.adversarial_loss(real, fake, seeds, *condition)
@@ -118,10 +125,8 @@ class GAN(GeneratorLearner):
         return torch.where(chosen, moved, real), fake
 
     def frozen_discriminator(self, images: Tensor, *condition: Tensor) -> Tensor:
-        """D(images) (B,), with gradients to the images alone; D's own state, such as BatchNorm statistics, stays as it is."""
-        weights = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
-        state = {name: buffer.clone() for name, buffer in self.discriminator.named_buffers()}
-        return functional_call(self.discriminator, weights | state, (images, *condition))
+        """D(images) (B,), with gradients to the images alone; see `constant`."""
+        return constant(self.discriminator, images, *condition)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         lr = self.options.lr * self.gan_options.discriminator_lr

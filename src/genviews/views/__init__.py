@@ -2,7 +2,7 @@
 
 from .conditioned import ClassViews, InstanceViews
 from .cop_gen_layout import CopGenFolder, export_cop_gen
-from .generated import GeneratedImages
+from .generated import DecodedImages, GeneratedImages
 from .rendered import RenderedViews
 from .rendering import render
 from .sources import GeneratedViews, Pair, RealViews, Views
@@ -11,6 +11,7 @@ from .store import Pairs, Store
 __all__ = [
     "ClassViews",
     "CopGenFolder",
+    "DecodedImages",
     "GeneratedImages",
     "GeneratedViews",
     "InstanceViews",
