@@ -29,10 +29,19 @@ class Weakening:
             raise OptionError(f"amount is {self.amount}; it is a fraction between 0 and 1, such as 0.4")
 
     def decoder_width(self, width: int, multiple: int) -> int | None:
-        """The decoder's width where the full one is `width`, to a whole `multiple`; None where it stays."""
+        """The decoder's width where the full one is `width`, to a whole `multiple`; None where it stays.
+
+        Raises:
+            OptionError: If none is left.
+        """
         if self.by == "dropout":
             return None
-        return max(multiple, int((1 - self.amount) * width) // multiple * multiple)
+        narrow = int((1 - self.amount) * width) // multiple * multiple
+        if narrow < 1:
+            raise OptionError(
+                f"width {width} less {self.amount:g} of it leaves no multiple of {multiple}; weaken by dropout, or widen the networks"
+            )
+        return narrow
 
     def apply(self, decoder: nn.Module) -> None:
         """Sets the dropout of a decoder, which has a place for it and keeps its weights' names."""
