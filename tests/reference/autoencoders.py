@@ -15,7 +15,7 @@ from genviews.training import AUTOENCODERS, VQGANOptions, Weakening, train_autoe
 from genviews.training.vaegan import VAEGAN
 from genviews.training.vqgan import VQGAN
 
-VAEGAN_SIZE: dict[str, Any] = {"latent_dim": 4, "width": 4}
+VAEGAN_SIZE: dict[str, Any] = {"latent_dim": 4, "width": 8}
 VQGAN_SIZE: dict[str, Any] = {"width": 8, "multipliers": (1, 1), "codes": 12, "code_dim": 4, "attention": False}
 SIZES = {"vaegan": VAEGAN_SIZE, "vqgan": VQGAN_SIZE}
 OBJECTIVES = {"vaegan": None, "vqgan": VQGANOptions(start=2)}
@@ -42,7 +42,7 @@ class Kill(Callback):
             raise Killed
 
 
-def train(family: str, out: Path, resume: bool = False, weaken: Weakening | None = None, **more: Any) -> Any:
+def train(family: str, out: Path, resume: bool = False, weaken: Weakening | None = None, width: int = 8, **more: Any) -> Any:
     """A few steps of a tiny autoencoder on a few digits."""
     options = replace(AUTOENCODERS[family].options, steps=4, batch_size=16, lr=1e-3, ema=0.5)
     return train_autoencoder(
@@ -51,7 +51,7 @@ def train(family: str, out: Path, resume: bool = False, weaken: Weakening | None
         options,
         out,
         resume,
-        architecture=SIZES[family],
+        architecture={**SIZES[family], "width": width},
         discriminator={"width": 4},
         objective=OBJECTIVES[family],
         weaken=weaken,
@@ -88,16 +88,15 @@ def vaegan_losses(module: VAEGAN, real: Tensor, noise: Tensor, prior: Tensor) ->
 
 
 def vqgan_losses(module: VQGAN, real: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The autoencoder's and the discriminator's loss (Esser et al. 2021, eqs. 4 to 7), by diffusers' own quantiser; and lambda."""
+    """The autoencoder's and the discriminator's loss (Esser et al. 2021, eqs. 4 to 7), by diffusers' quantiser; and lambda."""
     model, judge = module.generator.model, module.discriminator
     quantised, codebook_loss, _ = model.quantize(model.encode(2 * real - 1).latents)
     fake = model.decode(quantised, force_not_quantize=True).sample
     reconstruction = (fake - (2 * real - 1)).abs().mean()
     adversarial = -judge((fake + 1) / 2).mean()
     last = model.decoder.conv_out.weight
-    norms = [
-        torch.autograd.grad(loss, last, retain_graph=True)[0].square().sum().sqrt() for loss in (reconstruction, adversarial)
-    ]
+    slopes = [torch.autograd.grad(loss, last, retain_graph=True)[0] for loss in (reconstruction, adversarial)]
+    norms = [slope.square().sum().sqrt() for slope in slopes]
     adaptive = norms[0] / (norms[1] + 1e-4)
     autoencoder = reconstruction + codebook_loss + 0.8 * adaptive * adversarial
     detached = ((fake + 1) / 2).detach()

@@ -120,7 +120,7 @@ def test_a_perceptual_loss_is_of_the_given_features(at_step: Callable[[int], Non
 @pytest.mark.parametrize("by", ["dropout", "width"])
 @families
 def test_in_the_second_stage_the_encoder_stays_and_the_decoder_begins_anew(family: str, by: Any, tmp_path: Path) -> None:
-    found = train(family, tmp_path, weaken=Weakening(by))
+    found = train(family, tmp_path, weaken=Weakening(by), width=16)
     weak = generators.load(tmp_path / "weak")
     for part, first in zip(found.encoding, weak.encoding, strict=True):
         for (name, tensor), before in zip(part.state_dict().items(), first.state_dict().values(), strict=True):
@@ -164,7 +164,7 @@ def test_a_codebook_begins_as_places_of_images() -> None:
     module = learner("vqgan")
     places = module.generator.continuous(REAL).permute(0, 2, 3, 1).flatten(0, 2)
     first = module.generator.continuous(VIEWS(*VIEWS[torch.arange(8)]).first).permute(0, 2, 3, 1).flatten(0, 2)
-    assert torch.cdist(module.generator.model.quantize.embedding.weight, first).min(1).values.max() < 1e-5
+    assert torch.cdist(module.generator.model.quantize.embedding.weight, first).min(1).values.max() < 1e-2
     assert len(module.generator.quantised(module.generator.continuous(REAL))[2].unique()) > 3 and places.std() > 0
 
 
@@ -195,11 +195,13 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="the encoder is a VQGAN's; give one of a VAEGAN"):
         train("vaegan", tmp_path, encoder=generators.VQGAN((1, 8, 8), **naive.VQGAN_SIZE))
     with pytest.raises(OptionError, match="give them the same architecture"):
-        train("vaegan", tmp_path, encoder=generators.VAEGAN((1, 8, 8), 4, width=8))
+        train("vaegan", tmp_path, encoder=generators.VAEGAN((1, 8, 8), 4, width=4))
     with pytest.raises(OptionError, match="an encoder is given and a weak decoder"):
-        train("vaegan", tmp_path, weaken=Weakening(), encoder=generators.VAEGAN((1, 8, 8), 4, width=4))
+        train("vaegan", tmp_path, weaken=Weakening(), encoder=generators.VAEGAN((1, 8, 8), 4, width=8))
     with pytest.raises(OptionError, match=r"amount is 1.5; it is a fraction between 0 and 1"):
         Weakening(amount=1.5)
+    with pytest.raises(OptionError, match="width 8 less 0.4 of it leaves no multiple of 8"):
+        train("vqgan", tmp_path, weaken=Weakening("width"))
     with pytest.raises(OptionError, match="by is 'noise'; choose dropout or width"):
         Weakening(by="noise")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="augment is 'diff'"):

@@ -39,7 +39,7 @@ class Weakening:
         narrow = int((1 - self.amount) * width) // multiple * multiple
         if narrow < 1:
             raise OptionError(
-                f"width {width} less {self.amount:g} of it leaves no multiple of {multiple}; weaken by dropout, or widen the networks"
+                f"width {width} less {self.amount:g} of it leaves no multiple of {multiple}; weaken by dropout or widen it"
             )
         return narrow
 
