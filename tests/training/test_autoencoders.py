@@ -200,7 +200,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         train("vaegan", tmp_path, weaken=Weakening(), encoder=generators.VAEGAN((1, 8, 8), 4, width=8))
     with pytest.raises(OptionError, match=r"amount is 1.5; it is a fraction between 0 and 1"):
         Weakening(amount=1.5)
-    with pytest.raises(OptionError, match="width 8 less 0.4 of it leaves no multiple of 8"):
+    with pytest.raises(OptionError, match=r"width 8 less 0.4 of it leaves no multiple of 8"):
         train("vqgan", tmp_path, weaken=Weakening("width"))
     with pytest.raises(OptionError, match="by is 'noise'; choose dropout or width"):
         Weakening(by="noise")  # type: ignore[arg-type]

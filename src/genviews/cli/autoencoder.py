@@ -29,7 +29,7 @@ from ..training import (
 from ..training.samples import sheet
 from ..views import DecodedImages
 
-OBJECTIVES = {"vaegan": VAEGANOptions(), "vqgan": VQGANOptions()}
+VAEGAN, VQGAN, SIMCLR = VAEGANOptions(), VQGANOptions(), PretrainOptions()
 
 
 def train(
@@ -49,8 +49,9 @@ def train(
     seed: int = 0,
     architecture: dict[str, Any] | None = None,
     discriminator: dict[str, Any] | None = None,
-    vaegan: VAEGANOptions = OBJECTIVES["vaegan"],
-    vqgan: VQGANOptions = OBJECTIVES["vqgan"],
+    vaegan: VAEGANOptions = VAEGAN,
+    vqgan: VQGANOptions = VQGAN,
+    simclr: PretrainOptions = SIMCLR,
     perceptual: Path | None = None,
     features: str | None = None,
     samples: int = 2000,
@@ -89,6 +90,7 @@ def train(
         discriminator: Arguments of the discriminator's constructor, such as `--discriminator.width 64`.
         vaegan: What the networks of a vaegan descend.
         vqgan: What the networks of a vqgan descend, such as `--vqgan.start 1000`, from which the discriminator counts.
+        simclr: How `--encoder simclr` pretrains, such as `--simclr.steps 1000`; its seed is that of everything.
         perceptual: Features of a vqgan's perceptual loss: an encoder's folder.
         features: What FIDs are measured with: FID's InceptionV3, MNIST's LeNet, or an encoder's folder; if not given, a small
             classifier that is trained on the data's labels; "none" measures nothing.
@@ -99,12 +101,14 @@ def train(
     """
     if perceptual and family != "vqgan":
         raise OptionError(f"perceptual is {perceptual}, but a vaegan has the discriminator's features; leave it out")
+    if encoder == "simclr" and family != "vaegan":
+        raise OptionError("encoder is 'simclr', which makes latents of a vaegan; choose that family, or a run folder")
     weakening = Weakening(weaken, amount) if decoupled else None
     splits = datasets.load(data, image_size, on_bad_file=on_bad_file)
     kept: Any = None
     if encoder == "simclr":
         kept = simclr_autoencoder(
-            splits.train, PretrainOptions(seed=seed), out / "simclr", resume=True, architecture=architecture
+            splits.train, replace(simclr, seed=seed), out / "simclr", resume=True, architecture=architecture
         )
     elif encoder:
         kept = generators.load(encoder)
@@ -127,7 +131,7 @@ def train(
 
 
 def prior(
-    autoencoder: Path,
+    autoencoder: str,
     data: str,
     kind: Literal["gpt", "dit"] = "gpt",
     out: Path = Path("runs/prior"),
