@@ -29,20 +29,8 @@ def gpt() -> CodeGPT:
 
 def train(kind: str, out: Path, resume: bool = False, **more: object) -> Generator:
     options = replace(PRIORS[kind].options, steps=4, batch_size=16, ema=0.5)
-    architecture = SIZES[kind]
-    return train_prior(
-        kind,
-        VQ,
-        digits(),
-        options,
-        out,
-        resume,
-        architecture=architecture,
-        accelerator="cpu",
-        checkpoint_every=1,
-        every=4,
-        **more,
-    )
+    often = {"checkpoint_every": 1, "every": 4, "accelerator": "cpu"}
+    return train_prior(kind, VQ, digits(), options, out, resume, architecture=SIZES[kind], **often, **more)  # type: ignore[arg-type]
 
 
 def test_codes_are_what_diffusers_quantiser_gives_and_decode_to_the_reconstruction() -> None:

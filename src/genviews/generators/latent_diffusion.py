@@ -47,7 +47,7 @@ class LatentDiffusion(Generator):
         if steps > 1000:
             raise OptionError(f"steps is {steps}; there are 1000 to choose from")
         self.image_shape, self.latent_dim = vqgan.image_shape, vqgan.latent_dim
-        self.network = DiTTransformer2DModel(
+        self.network: Any = DiTTransformer2DModel(
             heads,
             head_dim,
             vqgan.code_dim,
@@ -56,8 +56,9 @@ class LatentDiffusion(Generator):
             patch_size=patch,
             num_embeds_ada_norm=1,
         )
-        self.scheduler = DDIMScheduler(1000, clip_sample=False, set_alpha_to_one=False, steps_offset=1)
-        self.scheduler.set_timesteps(steps)
+        scheduler: Any = DDIMScheduler(1000, clip_sample=False, set_alpha_to_one=False, steps_offset=1)
+        scheduler.set_timesteps(steps)
+        self.scheduler = scheduler
         self.config = {
             "autoencoder": dict(vqgan.config),
             "heads": heads,

@@ -58,7 +58,7 @@ class AutoencoderLearner(GAN):
         kept: Whether those stay as they are, weights and buffers, in eval mode.
     """
 
-    frozen_parts = ("views", "kept")
+    frozen_parts: tuple[str, ...] = ("views", "kept")
     generator: Any
     discriminator: Any
 

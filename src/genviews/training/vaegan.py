@@ -46,6 +46,8 @@ class VAEGAN(AutoencoderLearner):
         kept: Whether the encoder stays as it is.
     """
 
+    gan_options: VAEGANOptions
+
     def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor:
         fetched, seeds = batch
         real = self.views(*fetched).first

@@ -106,7 +106,7 @@ def autoencoder(spec: Spec, scale: Scale, seed: int, cache: Cache) -> Any:
     changes = {**scale.options.get(spec.family, {}), "seed": seed}
     architecture = scale.architecture.get(spec.family, {})
     if spec.family not in AUTOENCODERS:
-        recipe = GeneratorRecipe(
+        dcgan = GeneratorRecipe(
             family=spec.family,
             image_size=scale.image_size,
             options=changes,
@@ -114,7 +114,7 @@ def autoencoder(spec: Spec, scale: Scale, seed: int, cache: Cache) -> Any:
             discriminator=scale.discriminator,
             objective=GANOptions(),
         )
-        return trained(recipe, scale.data, images, cache)[0]
+        return trained(dcgan, scale.data, images, cache)[0]
     options = replace(AUTOENCODERS[spec.family].options, **changes)
     weaken = scale.weaken if spec.encoder == "decoupled" else None
     encoder, recipe = None, replace(scale.simclr, seed=seed)
