@@ -144,6 +144,8 @@ def test_what_cannot_be_done(line: str, message: str, refused) -> None:
 
 
 REQUIRED = {
+    "autoencoder train": "digits",
+    "autoencoder prior": "vqgan digits",
     "directions discover": "digits-flow",
     "navigator train": "digits-flow",
     "invert": "digits-flow digits",

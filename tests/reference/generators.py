@@ -8,18 +8,24 @@ from genviews.generators import (
     MLPGAN,
     MLPVAE,
     SNGAN,
+    VAEGAN,
+    VQGAN,
     BigGAN,
     BigGANDeep,
     BurgessVAE,
+    CodeGPT,
     DiscoVAE,
     Generator,
     Glow,
+    LatentDiffusion,
     RealNVP,
     ResidualFlow,
     StyleGAN2,
 )
 
 torch.manual_seed(0)
+TINY_VQGAN = {"image_shape": (1, 4, 4), "width": 8, "multipliers": (1, 1), "codes": 12, "code_dim": 4, "attention": False}
+
 EXAMPLES: list[Generator] = [
     RealNVP((1, 4, 4), steps=2, hidden=8, levels=17, seed=5),
     BurgessVAE((3, 32, 32), latent_dim=4),
@@ -42,9 +48,15 @@ EXAMPLES: list[Generator] = [
     Glow((3, 8, 8), blocks=2, steps=2, width=8),
     ResidualFlow((1, 4, 4), (1, 1), hidden=4, dense_end=False, squeeze_first=False),
     StyleGAN2((1, 16, 16), latent_dim=5, mapping=(9, 7), channels=(8, 6, 4), num_conditions=3),
+    VAEGAN((1, 16, 16), 4, width=4, decoder_width=8),
+    VQGAN(**TINY_VQGAN),
+    CodeGPT(TINY_VQGAN, width=8, heads=2, layers=1),
+    LatentDiffusion(TINY_VQGAN, heads=2, head_dim=4, layers=1, steps=2),
 ]
 
-MADE_BY_OTHERS = [example for example in EXAMPLES if not isinstance(example, RealNVP)]
+MADE_BY_OTHERS = [
+    example for example in EXAMPLES if not isinstance(example, RealNVP | VAEGAN | VQGAN | CodeGPT | LatentDiffusion)
+]
 """Those whose files other projects write."""
 
 

@@ -52,3 +52,17 @@ def test_an_order_that_is_claimed_without_numbers_is_tested_too() -> None:
     np.testing.assert_allclose(last.ours, [55, 40, 32])
     assert summary(scores(OURS), PAPER, [("a", "b"), ("c", "d")]).startswith("Of 4 pairs of rows, 3 have")
     assert summary(scores(OURS), {}, [("d", "a")]).endswith("and 1 the contrary order beyond noise.")
+
+
+def test_where_lower_is_better_the_order_turns_round_and_numbers_stay_as_they_are() -> None:
+    cells = [{"row": row, "seed": s, "probe": "fid", "value": v} for row, vs in OURS.items() for s, v in enumerate(vs)]
+    results = {"rows": [*OURS], "probes": ["fid"], "cells": cells, "lower_is_better": ["fid"], "not_percent": ["fid"]}
+    found = Scores.read(results, Path("results.json"))
+    np.testing.assert_allclose(found.percent("a", "fid"), OURS["a"])
+    np.testing.assert_allclose(found.gain("a", "fid", "b"), [-0.10, -0.11, -0.08])
+    paper = {row: {"fid": values["linear"]} for row, values in PAPER.items() if values}
+    first, second = orderings(found, paper)
+    assert (first.better, first.worse, second.better, second.worse) == ("c", "b", "b", "a")
+    assert (first.paper, second.paper, second.verdict) == (10, 10, "holds")
+    assert "Of 3 pairs of rows, 2 have the paper's order in the mean" in summary(found, paper)
+    assert "Kendall's tau with the paper +0.33" in summary(found, paper)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 VERBS = {
     "quickstart": "the main job in one command: navigator, pairs, encoders, probes, a page of pictures",
     "generator": "info | sample | convert | train: what renders latents",
+    "autoencoder": "train | prior: latents that make generators better, in one stage or two, and priors over them",
     "navigator": "train: learns optimal positives in a generator's latent space",
     "latents": "steer | search-std: walks that edit images, the std of Gaussian steps",
     "directions": "discover | show: factors in a generator's latent space, and an encoder that tells them apart",
@@ -30,6 +31,8 @@ VERBS = {
 RUNS = {
     "quickstart",
     "generator train",
+    "autoencoder train",
+    "autoencoder prior",
     "directions discover",
     "navigator train",
     "invert",
@@ -49,6 +52,7 @@ FLAGS = {
     "resume": "go on with the run in the folder, to the same result",
     "gif": "animate the shifts too",
     "compiled": "run the generator under torch.compile, as CUDA graphs on a GPU: a minute at first, then faster steps",
+    "decoupled": "train the encoder with a weakened decoder first, and then a full decoder for it (DAE)",
 }
 """Options without a value, wherever a command has them."""
 

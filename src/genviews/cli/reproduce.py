@@ -32,6 +32,7 @@ def reproduce(
       genviews reproduce cop-gen/table2 --settings.transfer '[cifar10, dtd, shoes.zip]' --settings.encoder.steps 400
       genviews reproduce distance/zoo --data pacs.npz
       genviews reproduce disco/table1 --devices 2 --settings.methods.disco.steps 1000
+      genviews reproduce distance/table2 --data fashion_mnist.npz --settings.weaken.amount 0.2
       genviews reproduce cop-gen/table1 --scale paper --data imagenet/ --generator BigBiGAN_x1.pth --devices 8
 
     Args:

@@ -3,7 +3,7 @@
 from .domains import DomainImages, domains
 from .factor_dataset import FactorDataset
 from .factors import factors
-from .features import extract
+from .features import extract, mapped
 from .images import ArrayImages, FileImages, Images, Joined, Splits, Subset
 from .loading import BadFile, load
 from .voc import BoxedImages, voc
@@ -23,5 +23,6 @@ __all__ = [
     "extract",
     "factors",
     "load",
+    "mapped",
     "voc",
 ]

@@ -1,6 +1,6 @@
 """Frozen features of a set of images."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -57,6 +57,25 @@ def extract(
             features.append(batch.float().cpu())
             labels.append(batch_labels)
     return torch.cat(features), torch.cat(labels)
+
+
+@torch.no_grad()
+def mapped(
+    function: Callable[[Tensor], Tensor], images: Images, batch_size: int = 256, device: torch.device | str = "cpu"
+) -> Tensor:
+    """What a function makes of all images.
+
+    Args:
+        function: float32 (B, C, H, W) in [0, 1], on the device -> (B, ...).
+        images: N of them.
+        batch_size: B.
+        device: Where the function's weights are.
+
+    Returns:
+        (N, ...), on the CPU.
+    """
+    parts = tqdm(torch.arange(len(images)).split(batch_size), "encoding", leave=False, disable=None)
+    return torch.cat([function(images[part][0].to(device).float() / 255).cpu() for part in parts])
 
 
 @contextmanager

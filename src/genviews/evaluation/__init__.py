@@ -1,5 +1,6 @@
 """Protocols: an encoder, a generator or directions, and data, to a table of metrics."""
 
+from .autoencoding import Autoencoding, autoencoding
 from .detection import AveragePrecision, Detections, detection, predict
 from .directions import Effects, Walks, effects
 from .disentanglement import CodeTable, Disentanglement, disentanglement
@@ -12,6 +13,7 @@ from .transfer import Transfer, transfer
 from .zoo import Zoo, ZooOptions, encode, zoo
 
 __all__ = [
+    "Autoencoding",
     "AveragePrecision",
     "CodeTable",
     "Detections",
@@ -25,6 +27,7 @@ __all__ = [
     "Walks",
     "Zoo",
     "ZooOptions",
+    "autoencoding",
     "check",
     "correlations",
     "detection",

@@ -20,7 +20,7 @@ from ..reports import write_report
 from ..reports.figures import save_grid
 from ..reports.table import as_csv, as_markdown
 from .cache import Cache
-from .table import Row, Table
+from .table import Column, Row, Table
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,7 @@ def write(run: Run) -> dict[str, Any]:
             measured = read_json(path)
             seconds += measured["seconds"]
             cells += [{"row": row.name, "seed": seed, "probe": c, "value": v} for c, v in measured["numbers"].items()]
+    columns = {name: Column(c) if isinstance(c, str) else c for name, c in run.table.columns(run.scale).items()}
     results = {
         "kind": "table",
         "name": run.name,
@@ -173,8 +174,10 @@ def write(run: Run) -> dict[str, Any]:
         "row_titles": {row.name: row.title for row in run.table.rows},
         "paper": {row.name: dict(row.paper) for row in run.table.rows},
         "claims": list(run.table.claims),
-        "probes": list(run.table.columns(run.scale)),
-        "probe_titles": dict(run.table.columns(run.scale)),
+        "probes": list(columns),
+        "probe_titles": {name: column.title for name, column in columns.items()},
+        "lower_is_better": [name for name, column in columns.items() if column.lower_is_better],
+        "not_percent": [name for name, column in columns.items() if not column.percent],
         "pictured": run.table.pictured,
         "notes": list(run.table.notes),
         "config": asdict(run.scale),

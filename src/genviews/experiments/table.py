@@ -10,6 +10,21 @@ from .cache import Cache
 
 
 @dataclass(frozen=True)
+class Column:
+    """What a number of each row is, where it is no fraction in [0, 1] that is better the higher.
+
+    Attributes:
+        title: As the reader sees it.
+        lower_is_better: As of an FID.
+        percent: Whether it is a fraction, shown in percent; otherwise shown as it is.
+    """
+
+    title: str
+    lower_is_better: bool = False
+    percent: bool = True
+
+
+@dataclass(frozen=True)
 class Row:
     """A line of a table.
 
@@ -17,7 +32,7 @@ class Row:
         name: Short, for files and the command line.
         title: As the reader sees it.
         spec: What the table's `measure` makes of it.
-        paper: Column -> the paper's number, in percent, of those it reports.
+        paper: Column -> the paper's number, in percent unless the column is otherwise, of those it reports.
     """
 
     name: str
@@ -33,7 +48,7 @@ class Table:
     Attributes:
         title: What it compares.
         source: Paper, table, and the setting its numbers are of.
-        columns: scale -> name -> title of each number of a row, a fraction in [0, 1], higher for better.
+        columns: scale -> name -> each number of a row: the title of a fraction in [0, 1], higher for better, or a `Column`.
         rows: In the paper's order.
         scales: Name -> how large, where and how long, with `seeds`, how many.
         measure: (spec, scale, seed, cache) -> column -> number.
@@ -45,7 +60,7 @@ class Table:
 
     title: str
     source: str
-    columns: Callable[[Any], Mapping[str, str]]
+    columns: Callable[[Any], Mapping[str, str | Column]]
     rows: Sequence[Row]
     scales: Mapping[str, Any]
     measure: Callable[[Any, Any, int, Cache], Mapping[str, float]]

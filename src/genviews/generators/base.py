@@ -32,6 +32,7 @@ class Generator(nn.Module):
         files: Names, or patterns of them, that the family's original project gives its weights in a folder.
         spaces: Those of `in_space`.
         telltales: Tensors by which `recognise` knows the family's state dicts.
+        discrete: Whether images change in jumps as the latents move, so that derivatives tell nothing.
     """
 
     latent_dim: int
@@ -44,6 +45,7 @@ class Generator(nn.Module):
     files: ClassVar[tuple[str, ...]] = ()
     spaces: ClassVar[tuple[str, ...]] = ("z",)
     telltales: ClassVar[frozenset[str]] = frozenset()
+    discrete: ClassVar[bool] = False
 
     @classmethod
     def for_images(cls, image_shape: tuple[int, int, int], conditions: Any = None, **options: Any) -> "Generator":

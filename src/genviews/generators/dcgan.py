@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..checkpoints import is_state_dict
 from ..errors import OptionError
 from .base import Generator, Parts
+from .discriminators import dcgan_init
 from .sizes import doublings, last_index
 
 
@@ -65,9 +66,7 @@ class DCGAN(Generator):
         padding = margin + last_stride - 1
         last = nn.ConvTranspose2d(channels[-1], colours, last_kernel, last_stride, padding, bias=False)
         self.main = nn.Sequential(*layers, nn.BatchNorm2d(channels[-1]), nn.ReLU(), last, nn.Tanh())
-        for name, weight in self.main.named_parameters():
-            if name.endswith("weight"):
-                nn.init.normal_(weight, mean=float(weight.ndim == 1), std=0.02)
+        dcgan_init(self.main)
 
     @classmethod
     def recognise(cls, content: Any, path: Path) -> Parts | None:

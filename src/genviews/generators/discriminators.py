@@ -112,6 +112,30 @@ class ProjectionDiscriminator(nn.Module):
         return self.head(features).squeeze(1) + (self.embedding(condition) * features).sum(1)
 
 
+def halving(image_shape: tuple[int, int, int], width: int, depth: int, tracked: bool = False) -> tuple[nn.Sequential, int]:
+    """DCGAN's 4x4 convolutions of stride 2, with BatchNorm (but the first) and leaky ReLU, and the channels of the last.
+
+    Args:
+        image_shape: (C, H, W).
+        width: Channels of the first convolution; each of the next has twice as many.
+        depth: How many.
+        tracked: Whether BatchNorm keeps statistics for eval mode; otherwise it takes those of the batch.
+    """
+    widths = [width << i for i in range(depth)]
+    layers: list[nn.Module] = [nn.Conv2d(image_shape[0], width, 4, 2, 1), nn.LeakyReLU(0.2)]
+    for fine, coarse in pairwise(widths):
+        layers += [nn.Conv2d(fine, coarse, 4, 2, 1, bias=False), nn.BatchNorm2d(coarse, track_running_stats=tracked)]
+        layers += [nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers), widths[-1]
+
+
+def dcgan_init(network: nn.Module) -> None:
+    """Weights from N(0, .02^2), those of BatchNorm from N(1, .02^2)."""
+    for name, weight in network.named_parameters():
+        if name.endswith("weight"):
+            nn.init.normal_(weight, mean=float(weight.ndim == 1), std=0.02)
+
+
 class DCGANDiscriminator(Discriminator):
     """The network of DCGAN (Radford et al. 2016): 4x4 convolutions of stride 2 to 4 x 4, BatchNorm and leaky ReLU.
 
@@ -123,13 +147,26 @@ class DCGANDiscriminator(Discriminator):
     """
 
     def __init__(self, image_shape: tuple[int, int, int], width: int = 32):
-        widths = [width << i for i in range(doublings(image_shape))]
-        layers: list[nn.Module] = [nn.Conv2d(image_shape[0], width, 4, 2, 1), nn.LeakyReLU(0.2)]
-        for fine, coarse in pairwise(widths):
-            layers += [nn.Conv2d(fine, coarse, 4, 2, 1, bias=False), nn.BatchNorm2d(coarse, track_running_stats=False)]
-            layers += [nn.LeakyReLU(0.2)]
-        num_features = widths[-1] * _SIDE**2
-        super().__init__(nn.Sequential(*layers, nn.Flatten()), num_features, nn.Linear(num_features, 1))
-        for name, weight in self.named_parameters():
-            if name.endswith("weight"):
-                nn.init.normal_(weight, mean=float(weight.ndim == 1), std=0.02)
+        body, channels = halving(image_shape, width, doublings(image_shape))
+        num_features = channels * _SIDE**2
+        super().__init__(nn.Sequential(*body, nn.Flatten()), num_features, nn.Linear(num_features, 1))
+        dcgan_init(self)
+
+
+class PatchDiscriminator(nn.Module):
+    """Judges patches (Isola et al. 2017): images (B, C, H, W) in [0, 1] -> logits (B, h, w), one for each place.
+
+    Args:
+        image_shape: (C, H, W), square, of 8, 16, 32, ... pixels.
+        width: Channels of the first convolution; each of the next has twice as many.
+        depth: Convolutions of stride 2, at most so many that 4 x 4 places are left.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], width: int = 32, depth: int = 3):
+        super().__init__()
+        self.body, channels = halving(image_shape, width, min(depth, doublings(image_shape)))
+        self.head = nn.Conv2d(channels, 1, 3, 1, 1)
+        dcgan_init(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.body(2 * images - 1)).squeeze(1)

@@ -6,11 +6,13 @@ from .base import Generator
 from .biggan import BigGAN
 from .biggan_deep import BigGANDeep
 from .burgess_vae import BurgessVAE
+from .code_gpt import CodeGPT
 from .dcgan import DCGAN
 from .disco_vae import DiscoVAE
-from .discriminators import DCGANDiscriminator, ProjectionDiscriminator, SNGANDiscriminator
+from .discriminators import DCGANDiscriminator, PatchDiscriminator, ProjectionDiscriminator, SNGANDiscriminator
 from .glow import Glow
 from .icgan import ICGAN
+from .latent_diffusion import LatentDiffusion
 from .mlp_gan import MLPGAN
 from .mlp_vae import MLPVAE
 from .realnvp import RealNVP
@@ -18,6 +20,8 @@ from .residual_flow import ResidualFlow
 from .sngan import SNGAN
 from .stylegan2 import StyleGAN2
 from .stylegan2_discriminator import StyleGAN2Discriminator
+from .vaegan import VAEGAN
+from .vqgan import VQGAN
 
 FAMILIES: dict[str, type[Generator]] = {
     "stylegan2": StyleGAN2,
@@ -33,6 +37,10 @@ FAMILIES: dict[str, type[Generator]] = {
     "glow": Glow,
     "residual_flow": ResidualFlow,
     "realnvp": RealNVP,
+    "vaegan": VAEGAN,
+    "vqgan": VQGAN,
+    "code_gpt": CodeGPT,
+    "latent_diffusion": LatentDiffusion,
 }
 
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
@@ -42,5 +50,7 @@ DISCRIMINATORS: dict[str, type[nn.Module]] = {
     "biggan_deep": ProjectionDiscriminator,
     "sngan": SNGANDiscriminator,
     "dcgan": DCGANDiscriminator,
+    "vaegan": DCGANDiscriminator,
+    "vqgan": PatchDiscriminator,
 }
 """What each of these learns against: images (B, C, H, W) in [0, 1], with their conditions if it has any -> logits (B,)."""

@@ -1,5 +1,6 @@
 """The report of a generator's training: its samples step by step, its losses, its FID."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,29 @@ NEEDED = ("family", "images", "parameters", "steps", "seconds", "date", "version
 
 def write(run: Path, results: dict[str, Any]) -> Path:
     """The page of a generator's training; see `write_report`."""
+    return training_page(run, results, "generator", "genviews generator train")
+
+
+def training_page(
+    run: Path,
+    results: dict[str, Any],
+    kind: str,
+    command: str,
+    sections: Sequence[Section] = (),
+    headline: Sequence[Number] = (),
+    remark: str = "",
+) -> Path:
+    """The page of what trained as a generator does.
+
+    Args:
+        run: Its folder.
+        results: Of its results.json.
+        kind: What it is.
+        command: What repeats it.
+        sections: Before the others.
+        headline: Numbers before the others.
+        remark: After the lead.
+    """
     metrics = read_metrics(run / "metrics.csv")
     steps = metrics.pop("step", np.zeros(0))
     sheets = sorted((run / "images").glob("samples-*.png"))
@@ -37,19 +61,21 @@ def write(run: Path, results: dict[str, Any]) -> Path:
     panels = [picture(path, f"samples after {_step(path):,} steps", label=f"step {_step(path):,}") for path in shown]
     config = run / "config.yaml"
     again = [Listing("config.yaml", config.read_text(), folded=True)] if config.exists() else []
+    time = timedelta(seconds=round(results["seconds"]))
     page = run / "report.html"
     write_page(
         page,
         f"{results['family']} on {results['images']:,} images",
-        f"{results['parameters']:,} parameters, {results['steps']:,} steps in {timedelta(seconds=round(results['seconds']))}.",
+        f"{results['parameters']:,} parameters, {results['steps']:,} steps in {time}.{remark}",
         [
+            *sections,
             Section("Samples", ["The same latents as the generator learned."], [Figure(panels, "Drawn from the prior.")]),
             Section("Curves", figures=[Figure(plots, "As metrics.csv has them.")]),
-            Section("Run it again", ["genviews generator train --config config.yaml --out ANOTHER_FOLDER"], listings=again),
+            Section("Run it again", [f"{command} --config config.yaml --out ANOTHER_FOLDER"], listings=again),
         ],
-        kicker="genviews · generator",
+        kicker=f"genviews · {kind}",
         facts=[results["date"][:16].replace("T", " "), results["device"], f"genviews {results['version']}"],
-        numbers=numbers,
+        numbers=[*headline, *numbers],
     )
     return page
 

@@ -19,7 +19,7 @@ class Comparison:
     Attributes:
         probe: Column.
         better, worse: Rows.
-        paper: By how many points the paper's better row is ahead; None if it only says that it is.
+        paper: By how much, in percent or the unit of the column, the paper's better row is ahead; None if it only says so.
         ours: The same difference here, points, (seeds,), paired by seed.
         p: Of the hypothesis that it is not above 0, by the one-sided paired t-test; None for fewer than two seeds.
     """
@@ -62,10 +62,10 @@ def orderings(
     for probe in scores.probes:
         ranked = sorted(
             (row for row in scores.rows if probe in paper.get(row, {}) and len(scores.percent(row, probe))),
-            key=lambda row: -paper[row][probe],
+            key=lambda row: -scores.sign(probe) * paper[row][probe],
         )
         for better, worse in combinations(ranked, 2) if every else pairwise(ranked):
-            gap = paper[better][probe] - paper[worse][probe]
+            gap = scores.sign(probe) * (paper[better][probe] - paper[worse][probe])
             if gap > 0 and len(scores.gain(better, probe, worse)):
                 found.append(compare(scores, probe, better, worse, gap))
         for better, worse in claims:

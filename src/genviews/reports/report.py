@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ..errors import RunError
 from . import cop_gen, detection, directions, generator, information, inversion, learned, ood, table, zoo
+from . import autoencoder, cop_gen, detection, directions, generator, table
 from .run_folder import read_results
 
 KINDS = {
@@ -16,6 +17,9 @@ KINDS = {
     "zoo": zoo,
     "mutual-information": information,
     "learned": learned,
+    "autoencoder": autoencoder,
+    "detection": detection,
+    "directions": directions,
     "table": table,
 }
 

@@ -24,11 +24,15 @@ class Scores:
         probes: Probe -> its title, in order.
         cells: (row, probe) -> seed -> metric ("top1", "top5") -> accuracy in [0, 1], NaN if it was not measured; "top1" is the
             `value` of a cell that has one number.
+        lower_is_better: Probes whose numbers are better the lower.
+        not_percent: Probes whose numbers are no fractions, and shown as they are.
     """
 
     rows: dict[str, str]
     probes: dict[str, str]
     cells: dict[tuple[str, str], dict[int, dict[str, float]]]
+    lower_is_better: frozenset[str] = frozenset()
+    not_percent: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, results: dict[str, Any], path: Path) -> "Scores":
@@ -51,17 +55,28 @@ class Scores:
                 }
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RunError(f"{path} holds garbled scores ({error!r}); resume the run to have it written again") from None
-        return cls(rows, probes, cells)
+        return cls(rows, probes, cells, *(frozenset(results.get(key, ())) for key in ("lower_is_better", "not_percent")))
 
     def percent(self, row: str, probe: str, metric: str = "top1") -> Values:
-        """The accuracies in percent, (seeds,), of those seeds that have one."""
-        values = 100 * np.array([cell[metric] for cell in self.cells.get((row, probe), {}).values()])
+        """The numbers as they are shown, in percent unless `not_percent`, (seeds,), of those seeds that have one."""
+        values = self._unit(probe) * np.array([cell[metric] for cell in self.cells.get((row, probe), {}).values()])
         return values[np.isfinite(values)]
 
     def gain(self, row: str, probe: str, baseline: str) -> Values:
-        """Top-1 of `row` minus top-1 of `baseline` in points, (seeds,), of those seeds that have both."""
+        """By how much `row` is better than `baseline`, as they are shown, (seeds,), of those seeds that have both."""
         ours, theirs = self.cells.get((row, probe), {}), self.cells.get((baseline, probe), {})
-        return 100 * np.array([ours[seed]["top1"] - theirs[seed]["top1"] for seed in ours if seed in theirs])
+        return (
+            self.sign(probe)
+            * self._unit(probe)
+            * np.array([ours[seed]["top1"] - theirs[seed]["top1"] for seed in ours if seed in theirs])
+        )
+
+    def sign(self, probe: str) -> int:
+        """1 where higher is better, else -1."""
+        return -1 if probe in self.lower_is_better else 1
+
+    def _unit(self, probe: str) -> int:
+        return 1 if probe in self.not_percent else 100
 
 
 def interval(values: Values) -> tuple[float, float]:

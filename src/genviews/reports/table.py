@@ -35,13 +35,14 @@ ROWS = "A dot a seed, the mean, and one standard deviation to each side; behind 
 
 
 def as_csv(results: dict[str, Any]) -> str:
-    """Every cell: row, seed, column, value in percent, and the paper's number."""
+    """Every cell: row, seed, column, value (in percent where it is a fraction), and the paper's number."""
     with io.StringIO(newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["row", "seed", "column", "value", "paper"])
         for cell in results["cells"]:
             paper = results["paper"].get(cell["row"], {}).get(cell["probe"], "")
-            writer.writerow([cell["row"], cell["seed"], cell["probe"], f"{100 * cell['value']:.4f}", paper])
+            unit = 1 if cell["probe"] in results.get("not_percent", ()) else 100
+            writer.writerow([cell["row"], cell["seed"], cell["probe"], f"{unit * cell['value']:.4f}", paper])
         return file.getvalue()
 
 
@@ -68,13 +69,13 @@ def write(run: Path, results: dict[str, Any]) -> Path:
     head, *body = _lines(results, scores)
     compared = [*_order(results, scores)]
     plots = [
-        plot(error_bars(measured, xlabel=f"{title}, %"), f"{title} of each row", label=title)
+        plot(error_bars(measured, xlabel=_titled(scores, probe)), f"{title} of each row", label=title)
         for probe, title in scores.probes.items()
         if (measured := {t: v for row, t in scores.rows.items() if len(v := scores.percent(row, probe))})
     ]
     order = [Table(ORDER, _cells(compared), "Neighbours in the paper's ranking; “ahead” where it gives no numbers.")]
     sections = [
-        Section("The table", tables=[Table(head, _cells(body), "Mean ± std over seeds, %.")]),
+        Section("The table", tables=[Table(head, _cells(body), "Mean ± std over seeds" + (", %." if head[0] else "."))]),
         Section("Row by row", figures=[Figure(plots, ROWS)]),
         Section("Pictures", figures=[Figure(_pictures(run, scores), results.get("pictured", ""), rows=True)]),
         Section("Does the paper's ordering appear?", [_summary(results, scores)], tables=order if compared else []),
@@ -99,8 +100,9 @@ def _pictures(run: Path, scores: Scores) -> list[Panel]:
 def _lines(results: dict[str, Any], scores: Scores) -> Iterator[list[str]]:
     """The head and a line a row; beside each column that the paper has, its numbers."""
     reported = {probe for row in results["paper"].values() for probe in row}
-    head = ["%"]
-    for probe, title in scores.probes.items():
+    head = ["" if scores.not_percent else "%"]
+    for probe in scores.probes:
+        title = _titled(scores, probe) if scores.not_percent else scores.probes[probe]
         head += [title, "paper"] if probe in reported else [title]
     yield head
     for row, title in scores.rows.items():
@@ -112,6 +114,11 @@ def _lines(results: dict[str, Any], scores: Scores) -> Iterator[list[str]]:
         yield line
 
 
+def _titled(scores: Scores, probe: str) -> str:
+    """A column's title with its unit."""
+    return scores.probes[probe] if probe in scores.not_percent else f"{scores.probes[probe]}, %"
+
+
 def _summary(results: dict[str, Any], scores: Scores) -> str:
     return summary(scores, results["paper"], results.get("claims", ()))
 
@@ -119,7 +126,7 @@ def _summary(results: dict[str, Any], scores: Scores) -> str:
 def _order(results: dict[str, Any], scores: Scores) -> Iterator[list[str]]:
     for pair in orderings(scores, results["paper"], results.get("claims", ())):
         yield [
-            f"{scores.rows[pair.better]} > {scores.rows[pair.worse]}",
+            f"{scores.rows[pair.better]} {'>' if scores.sign(pair.probe) > 0 else '<'} {scores.rows[pair.worse]}",
             scores.probes[pair.probe],
             "ahead" if pair.paper is None else signed(pair.paper, 2),
             mean_std(pair.ours, sign=True, digits=2),

@@ -51,6 +51,13 @@ class GANOptions:
             raise OptionError(f"augment_probability is {self.augment_probability}; it must be in [0, 1]")
 
 
+def constant(network: nn.Module, *inputs: Tensor) -> Tensor:
+    """network(*inputs), with gradients to the inputs alone; its own state, such as BatchNorm statistics, stays as it is."""
+    weights = {name: weight.detach() for name, weight in network.named_parameters()}
+    state = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    return functional_call(network, weights | state, inputs)
+
+
 class GAN(GeneratorLearner):
     """Both networks descend their losses at once, the scheme that Mescheder et al. (2018) analyse: one backward pass, in which
     the generator's loss sees the discriminator's weights as constants, and one optimiser step.
@@ -96,7 +103,7 @@ class GAN(GeneratorLearner):
         real.requires_grad_(penalised)
         real_score, fake_score = self.discriminator(real, *condition), self.discriminator(fake.detach(), *condition)
         losses = {
-            "generator_loss": generator_loss(as_constant(self.discriminator, fake, *condition), o.loss),
+            "generator_loss": generator_loss(constant(self.discriminator, fake, *condition), o.loss),
             "discriminator_loss": discriminator_loss(real_score, fake_score, o.loss),
         }
         loss = losses["generator_loss"] + losses["discriminator_loss"]
@@ -120,10 +127,3 @@ class GAN(GeneratorLearner):
     def parameter_groups(self) -> list[dict[str, Any]]:
         lr = self.options.lr * self.gan_options.discriminator_lr
         return [*super().parameter_groups(), {"params": self.discriminator.parameters(), "lr": lr}]
-
-
-def as_constant(discriminator: nn.Module, images: Tensor, *condition: Tensor) -> Tensor:
-    """D(images) (B,), with gradients to the images alone; D's own state, such as BatchNorm statistics, stays as it is."""
-    weights = {name: weight.detach() for name, weight in discriminator.named_parameters()}
-    state = {name: buffer.clone() for name, buffer in discriminator.named_buffers()}
-    return functional_call(discriminator, weights | state, (images, *condition))

@@ -57,7 +57,7 @@ class GeneratorLearner(Learner):
         options: See `GeneratorOptions`.
     """
 
-    frozen_parts = ("views",)
+    frozen_parts: tuple[str, ...] = ("views",)
 
     def __init__(self, generator: Any, views: RealViews, options: GeneratorOptions):
         super().__init__()

@@ -62,24 +62,29 @@ def learner(
     """A new generator of a family, with the objective that suits it; see `train_generator`."""
     if family not in DEFAULTS:
         raise OptionError(f"family {family!r} is not trained here; choose {', '.join(DEFAULTS)}")
-    generator = _built(FAMILIES[family], FAMILIES[family].for_images, views, architecture)
+    generator = build(FAMILIES[family], views, architecture)
     if generator.image_shape != views.image_shape:
         raise OptionError(f"this {family} makes images {generator.image_shape}; the data are {views.image_shape}")
     if isinstance(generator, Flow):
         return MaximumLikelihood(generator, views, options)
     if isinstance(generator, VAE):
         return OBJECTIVES[vae.objective](generator, views, options, vae)
-    judge = _built(DISCRIMINATORS[family], DISCRIMINATORS[family], views, discriminator)
+    judge = build(DISCRIMINATORS[family], views, discriminator)
     if isinstance(gan, InfoGANOptions) and gan.codes:
         return InfoGANCR(generator, judge, views, options, gan)
     return GAN(generator, judge, views, options, gan)
 
 
-def _built(network: type, build: Callable[..., Any], views: RealViews, options: Mapping[str, Any]) -> Any:
+def build(network: type, views: RealViews, options: Mapping[str, Any]) -> Any:
+    """An untrained generator or discriminator for images, and conditions if there are any.
+
+    Raises:
+        OptionError: If it has no such option, or none such value.
+    """
     require_options(network, options)
     conditions: Any = {} if views.conditions is None else {"conditions": views.conditions}
     try:
-        return build(image_shape=views.image_shape, **conditions, **options)
+        return getattr(network, "for_images", network)(image_shape=views.image_shape, **conditions, **options)
     except (TypeError, ArithmeticError, RuntimeError) as error:
         raise OptionError(f"a {network.__name__} cannot be built of {dict(options)}: {error}") from None
 
@@ -89,6 +94,73 @@ def _views(family: str, images: Images, instances: InstanceOptions, out: Path, s
     if family == "icgan":
         return InstanceViews(images, instance_features(images, instances.encoder, out, seed), instances.neighbours)
     return ClassViews(images) if family in ("biggan", "biggan_deep") else RealViews(images)
+
+
+def train_learner(
+    module: GeneratorLearner,
+    source: Any,
+    family: str,
+    out: Path,
+    resume: bool,
+    *,
+    watch: FrechetDistance | None = None,
+    every: int | None = None,
+    precision: Any = "32-true",
+    callbacks: Sequence[Callback] = (),
+    **trainer: Any,
+) -> dict[str, Any]:
+    """Fits what trains a generator, with pictures of its samples on the way.
+
+    Args:
+        module: What learns.
+        source: What it learns from.
+        family: Its name.
+        out: Run folder.
+        resume: Go on from the last checkpoint in `out`.
+        watch: Measures the FID on the way.
+        every: Steps between pictures and FIDs; a tenth of all if None.
+        precision: Lightning's.
+        callbacks: More of them.
+        **trainer: Further arguments of `fit`.
+
+    Returns:
+        What results.json holds of it.
+    """
+    o = module.options
+    module.generator.autocast = precision != "32-true"
+    clock = time.perf_counter()
+    history = fit(
+        module,
+        source,
+        steps=o.steps,
+        batch_size=o.batch_size,
+        seed=o.seed,
+        out=out,
+        resume=resume,
+        description=family,
+        callbacks=[*callbacks, Samples(out / "images", every or max(1, o.steps // 10), o.seed, watch)],
+        clip=o.clip,
+        precision=precision,
+        **trainer,
+    )
+    module.trained.autocast = False
+    return {
+        "family": family,
+        "parameters": sum(parameter.numel() for parameter in module.trained.parameters()),
+        "images": len(source),
+        "options": asdict(o),
+        "fid": watch.description if watch else None,
+        "last": history.rows[-1] if history.rows else {},
+        "steps": history.steps,
+        "seconds": time.perf_counter() - clock,
+        **runs.facts(),
+    }
+
+
+@rank_zero_only
+def write_results(out: Path, results: dict[str, Any]) -> None:
+    """Writes results.json."""
+    write_text(out / "results.json", json.dumps(results, indent=1) + "\n")
 
 
 def train_generator(
@@ -105,8 +177,6 @@ def train_generator(
     instances: InstanceOptions | None = None,
     distance: Callable[[], FrechetDistance | None] | None = None,
     every: int | None = None,
-    precision: Any = "32-true",
-    callbacks: Sequence[Callback] = (),
     **trainer: Any,
 ) -> Generator:
     """Trains a generator on images and saves it for `generators.load`.
@@ -125,9 +195,7 @@ def train_generator(
         instances: What an IC-GAN is conditioned on; `InstanceOptions()` if None.
         distance: Makes what measures the FID on the way, once all options are known to be right; None does not.
         every: Steps between pictures and FIDs; a tenth of all if None.
-        precision: Lightning's.
-        callbacks: More of them.
-        **trainer: Further arguments of `fit`.
+        **trainer: Further arguments of `train_learner` and `fit`.
 
     Raises:
         OptionError: If the family is not trained here, makes no images of this size, or has no such architecture; or `every` is
@@ -145,40 +213,11 @@ def train_generator(
             family, views, options, architecture or {}, discriminator or {}, vae or VAEOptions(), gan or GANOptions()
         )
     watch = distance() if distance else None
-    module.generator.autocast = precision != "32-true"
-    clock = time.perf_counter()
-    history = fit(
-        module,
-        views,
-        steps=options.steps,
-        batch_size=options.batch_size,
-        seed=options.seed,
-        out=out,
-        resume=resume,
-        description=family,
-        callbacks=[*callbacks, Samples(out / "images", every or max(1, options.steps // 10), options.seed, watch)],
-        clip=options.clip,
-        precision=precision,
-        **trainer,
-    )
+    results = train_learner(module, views, family, out, resume, watch=watch, every=every, **trainer)
     trained = module.trained.frozen()
     if isinstance(views, InstanceViews):
         trained = trained.with_instances(views.conditions[spread(views.conditions, instances.stored, options.seed)])
-    trained.autocast = False
-    results = {
-        "kind": "generator",
-        "family": family,
-        "parameters": sum(parameter.numel() for parameter in trained.parameters()),
-        "images": len(images),
-        "config": trained.config,
-        "options": asdict(options),
-        "fid": watch.description if watch else None,
-        "last": history.rows[-1] if history.rows else {},
-        "steps": history.steps,
-        "seconds": time.perf_counter() - clock,
-        **runs.facts(),
-    }
-    rank_zero_only(write_text)(out / "results.json", json.dumps(results, indent=1) + "\n")
+    write_results(out, {"kind": "generator", **results, "config": trained.config})
     if isinstance(module, InfoGANCR):
         rank_zero_only(encoders.save)(module.encoder(family, **(discriminator or {})), out / "encoder")
     rank_zero_only(generators.save)(trained, out)

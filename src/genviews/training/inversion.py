@@ -21,7 +21,7 @@ from ..losses.adversarial import discriminator_loss, generator_loss, r1_penalty
 from ..views.sources import RealViews
 from .discovery_parts import new_encoder
 from .fit import Learner, fit
-from .gans import as_constant
+from .gans import constant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ class InversionEncoder(Learner):
         o, real = self.options, real.requires_grad_()
         real_score, fake_score = self.discriminator(real), self.discriminator(rebuilt.detach())
         losses = {
-            "adversarial_loss": generator_loss(as_constant(self.discriminator, rebuilt)),
+            "adversarial_loss": generator_loss(constant(self.discriminator, rebuilt)),
             "discriminator_loss": discriminator_loss(real_score, fake_score),
             "r1": r1_penalty(real_score, real),
         }

@@ -6,6 +6,7 @@ from .generated import GeneratedImages
 from .inverted import Inversion, invert_images
 from .learned import LearnedViews, Perturb, Search, render_learned, require_made_of
 from .moved import PerturbedViews, SearchedViews
+from .generated import DecodedImages, GeneratedImages
 from .rendered import RenderedViews
 from .rendering import render
 from .sources import GeneratedViews, Pair, RealViews, Views
@@ -14,6 +15,7 @@ from .store import Pairs, Store
 __all__ = [
     "ClassViews",
     "CopGenFolder",
+    "DecodedImages",
     "GeneratedImages",
     "GeneratedViews",
     "InstanceViews",

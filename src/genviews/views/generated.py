@@ -1,14 +1,15 @@
-"""A generator's samples as a set of images."""
+"""A generator's samples, and what it makes of images, as sets of images."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from ..data import Images
 from ..data.features import evaluating
 from ..errors import NonFiniteError, OptionError
-from ..generators.base import Generator
-from ..randomness import sample_seeds
+from ..generators.base import VAE, Generator
+from ..randomness import normal, sample_seeds
 from .sources import draw_condition
 from .store import quantise
 
@@ -69,3 +70,45 @@ class GeneratedImages:
         if classes is None:
             return torch.full_like(seeds, -1)
         return draw_condition(seeds, classes) if self.condition is None else torch.full_like(seeds, self.condition)
+
+
+@dataclass(frozen=True)
+class DecodedImages:
+    """G(z) of latents of images, made when asked for, as `GeneratedImages` are.
+
+    Args:
+        generator: G, which encodes.
+        images: x; of G's shape.
+        seed: Of z ~ q(z | x), so that training images give samples of the aggregate posterior; None for `generator.encode(x)`,
+            reconstructions. Where the encoder is no VAE's both are the same.
+    """
+
+    generator: Generator
+    images: Images
+    seed: int | None = None
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.generator.image_shape
+
+    @property
+    def labels(self) -> Tensor:
+        return self.images.labels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @torch.no_grad()
+    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        images, labels = self.images[indices]
+        with evaluating(self.generator):
+            z = self._latents(images.to(self.generator.device).float() / 255, indices)
+            return quantise(self.generator(z)), labels
+
+    def _latents(self, images: Tensor, indices: Tensor) -> Tensor:
+        if self.seed is None or not isinstance(self.generator, VAE):
+            return self.generator.encode(images)
+        mean, log_variance = self.generator.posterior(images)
+        noise = normal(sample_seeds(self.seed, indices).to(mean.device), self.generator.latent_dim)
+        return mean + (log_variance / 2).exp() * noise
