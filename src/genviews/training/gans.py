@@ -81,7 +81,7 @@ class GAN(GeneratorLearner):
 
     def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor:
         fetched, seeds = batch
-        real, _, labels = self.views(*fetched)
+        real, _, labels, *_ = self.views(*fetched)
         condition = () if self.generator.num_conditions is None else (labels,)
         fake = self.generator(self.generator.sample_latents(len(seeds), rng=seeds), *condition)
         loss = self.adversarial_loss(real, fake, seeds, *condition)
