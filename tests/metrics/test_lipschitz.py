@@ -1,8 +1,10 @@
 """Lipschitz constants: exact on linear maps, and those of the whole Jacobian on networks."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from genviews import generators
 from genviews.encoders import Encoder
@@ -12,6 +14,12 @@ from genviews.metrics import jacobian_norms, lipschitz_ratios
 RNG = torch.Generator().manual_seed(0)
 X = torch.randn(12, 6, generator=RNG, dtype=torch.float64)
 W = torch.randn(6, 4, generator=RNG, dtype=torch.float64)
+
+
+def assert_norms_of_the_whole(f: Callable[[Tensor], Tensor], inputs: Tensor, iterations: int, rtol: float) -> None:
+    found = jacobian_norms(f, inputs, iterations, rng=torch.arange(len(inputs)))
+    whole = [torch.autograd.functional.jacobian(f, x[None]).reshape(-1, x.numel()) for x in inputs]
+    torch.testing.assert_close(found, torch.linalg.matrix_norm(torch.stack(whole), 2), rtol=rtol, atol=0)
 
 
 def test_a_linear_map_has_its_spectral_norm_everywhere() -> None:
@@ -25,7 +33,7 @@ def test_each_sample_has_a_jacobian_of_its_own() -> None:
 
 def test_a_batch_is_its_samples() -> None:
     f = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)).double()
-    torch.testing.assert_close(jacobian_norms(f, X)[:1], jacobian_norms(f, X[:1]))
+    torch.testing.assert_close(jacobian_norms(f, X, rng=torch.arange(12))[:1], jacobian_norms(f, X[:1], rng=torch.arange(1)))
 
 
 def test_a_constant_map_does_not_stretch() -> None:
@@ -36,17 +44,13 @@ def test_of_an_encoder_it_is_that_of_the_whole_jacobian() -> None:
     torch.manual_seed(0)
     encoder = Encoder("conv-small", 1, 8, width=4).eval().double()
     images = torch.rand(2, 1, 8, 8, dtype=torch.float64)
-    whole = [torch.func.jacrev(lambda x: encoder(x[None])[0])(image).flatten(1) for image in images]
-    expected = torch.linalg.matrix_norm(torch.stack(whole), 2)
-    torch.testing.assert_close(jacobian_norms(encoder, images, iterations=100), expected, rtol=1e-5, atol=0)
+    assert_norms_of_the_whole(encoder, images, iterations=100, rtol=1e-5)
 
 
 def test_of_a_generator_it_is_that_of_the_whole_jacobian() -> None:
     flow = generators.load("digits-flow")
     z = flow.sample_latents(2, rng=torch.Generator().manual_seed(0))
-    whole = [torch.func.jacrev(lambda x: flow(x[None])[0].flatten())(latent) for latent in z]
-    expected = torch.linalg.matrix_norm(torch.stack(whole), 2)
-    torch.testing.assert_close(jacobian_norms(flow, z, iterations=20), expected, rtol=0.02, atol=0)
+    assert_norms_of_the_whole(flow, z, iterations=20, rtol=0.02)
 
 
 def test_an_encoder_of_another_size_resizes_within() -> None:
@@ -78,3 +82,12 @@ def test_what_cannot_be_measured_is_refused() -> None:
         lipschitz_ratios(X, X[1:])
     with pytest.raises(OptionError, match="iterations is 0; it must be positive"):
         jacobian_norms(torch.sin, X, iterations=0)
+
+
+def test_attention_stretches_as_its_whole_jacobian() -> None:
+    x = torch.randn(2, 1, 3, 4, generator=RNG, dtype=torch.float64)
+
+    def f(x: Tensor) -> Tensor:
+        return nn.functional.scaled_dot_product_attention(x, 2 * x, x)
+
+    assert_norms_of_the_whole(f, x, iterations=100, rtol=1e-3)

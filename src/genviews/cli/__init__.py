@@ -21,7 +21,7 @@ VERBS = {
     "views": "render | export: pairs of images to disk",
     "pretrain": "an encoder from real images, rendered pairs, or pairs rendered on the fly",
     "encoder": "export: an encoder's weights for torchvision, timm or detectron2",
-    "evaluate": "linear | knn | finetune | transfer | detection | disentanglement | generation: how good a model is",
+    "evaluate": "linear | knn | finetune | transfer | detection | disentanglement | generation | geometry: how good a model is",
     "reproduce": "a table of a paper, at the scale you choose",
     "report": "the page of a run folder, again",
 }
@@ -34,13 +34,18 @@ RUNS = {
     "pretrain",
     "evaluate detection",
     "evaluate finetune",
+    "evaluate geometry",
     "evaluate transfer",
     "latents steer",
     "latents search-std",
 }
 """The commands that fill a run folder `out` and write their configuration there."""
 
-FLAGS = {"resume": "go on with the run in the folder, to the same result", "gif": "animate the shifts too"}
+FLAGS = {
+    "resume": "go on with the run in the folder, to the same result",
+    "gif": "animate the shifts too",
+    "gromov_wasserstein": "measure distances across dimensions too: Gromov-Wasserstein and D+, a minute or two",
+}
 """Options without a value, wherever a command has them."""
 
 OVERVIEW = """usage: genviews VERB ...

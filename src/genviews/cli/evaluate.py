@@ -146,4 +146,5 @@ COMMAND = {
     "transfer": "evaluate_transfer",
     "detection": "evaluate_detection",
     "disentanglement": "evaluate_disentanglement",
+    "geometry": "evaluate_geometry",
 }

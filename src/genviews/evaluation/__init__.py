@@ -5,6 +5,7 @@ from .directions import Effects, Walks, effects
 from .disentanglement import CodeTable, Disentanglement, disentanglement
 from .finetuning import finetune
 from .generation import Generation, generation
+from .geometry import Geometry, GeometryOptions, geometry
 from .probes import check, knn, linear, probe
 from .transfer import Transfer, transfer
 
@@ -15,6 +16,8 @@ __all__ = [
     "Disentanglement",
     "Effects",
     "Generation",
+    "Geometry",
+    "GeometryOptions",
     "Transfer",
     "Walks",
     "check",
@@ -23,6 +26,7 @@ __all__ = [
     "effects",
     "finetune",
     "generation",
+    "geometry",
     "knn",
     "linear",
     "predict",

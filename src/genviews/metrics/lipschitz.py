@@ -7,24 +7,26 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.func import jvp, vjp
+from torch.autograd import grad
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..errors import require_positive
-from ..randomness import normal, sample_seeds
+from ..randomness import Rng, as_seeds, normal
 from .geometry import standardise
 from .points import require_paired
 
 
-def jacobian_norms(f: Callable[[Tensor], Tensor], inputs: Tensor, iterations: int = 30, seed: int = 0) -> Tensor:
+def jacobian_norms(f: Callable[[Tensor], Tensor], inputs: Tensor, iterations: int = 30, rng: Rng = None) -> Tensor:
     """The largest singular value of the Jacobian of f at each sample, by power iteration on J^T J.
 
-    One Jacobian-vector product of the whole batch is that of each sample, because f takes each by itself: a network in eval mode.
+    One product with the Jacobian of the batch is one with each sample's, because f takes each by itself: a network in eval mode.
+    J is the transpose of J^T, so that backward passes alone give both; the forward pass is made once.
 
     Args:
         f: (B, ...) -> (B, ...), differentiable; sample by sample.
         inputs: float (B, ...).
         iterations: Of the power method, which comes from below; the larger the gap between singular values, the fewer it takes.
-        seed: Of the first vectors, one a sample.
+        rng: Of the first vectors: a torch.Generator, or int64 seeds (B,), one a sample.
 
     Returns:
         (B,), in units of f's outputs by those of its inputs.
@@ -33,16 +35,17 @@ def jacobian_norms(f: Callable[[Tensor], Tensor], inputs: Tensor, iterations: in
         OptionError: If `iterations` is not positive.
     """
     require_positive(iterations=iterations)
-    seeds = sample_seeds(seed, torch.arange(len(inputs), device=inputs.device))
-    direction = normal(seeds, inputs[0].numel()).to(inputs).view_as(inputs)
-    _, pull = vjp(f, inputs)
-    norms = direction.new_zeros(len(inputs))
-    for _ in range(iterations):
-        direction = direction / _norms(direction).clamp(min=torch.finfo(direction.dtype).tiny)
-        _, stretched = jvp(f, (inputs,), (direction,))
-        norms = _norms(stretched).flatten()
-        (direction,) = pull(stretched)
-    return norms.detach()
+    direction = normal(as_seeds(rng, len(inputs), inputs.device), inputs[0].numel()).to(inputs).view_as(inputs)
+    inputs = inputs.detach().requires_grad_()
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):  # fused attention has no second derivative
+        outputs = f(inputs)
+        pulled = torch.zeros_like(outputs, requires_grad=True)
+        (pull,) = grad(outputs, inputs, pulled, create_graph=True)  # J^T u, a linear map of u, whose transpose is J
+        for _ in range(iterations):
+            direction = direction / _norms(direction).clamp(min=torch.finfo(direction.dtype).tiny)
+            (stretched,) = grad(pull, pulled, direction, retain_graph=True)
+            (direction,) = grad(outputs, inputs, stretched, retain_graph=True)
+    return _norms(stretched).flatten()
 
 
 def lipschitz_ratios(inputs: Tensor, outputs: Tensor) -> Tensor:

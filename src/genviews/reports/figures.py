@@ -150,6 +150,33 @@ def error_bars(values: Mapping[str, NDArray[np.float64]], *, xlabel: str) -> str
     return _svg(draw, (3.4, 0.6 + 0.55 * len(values)), salt=xlabel + str(dict(values)))
 
 
+def histogram(values: Mapping[str, NDArray], *, xlabel: str, marks: Mapping[str, float] | None = None) -> str:
+    """Draws how numbers are distributed, over common bins.
+
+    Args:
+        values: Label -> numbers (n,).
+        xlabel: What they are.
+        marks: Label -> x of a vertical line.
+
+    Returns:
+        An SVG element.
+    """
+    bins = np.histogram_bin_edges(np.concatenate([*values.values()]), bins=40)
+
+    def draw(axes: Axes) -> None:
+        for (label, numbers), colour in zip(values.items(), cycle(COLOURS), strict=False):
+            axes.hist(numbers, bins, density=True, color=colour, alpha=0.6, label=label)
+        for label, at in (marks or {}).items():
+            axes.axvline(at, color=_INK, alpha=0.6, linewidth=1, linestyle=":")
+            axes.annotate(label, (at, 1), (3, 3), axes.get_xaxis_transform(), "offset points")
+        axes.set_xlabel(xlabel)
+        axes.set_yticks([])
+        if len(values) > 1:
+            axes.figure.legend(loc="outside lower left", ncols=3)
+
+    return _svg(draw, (3.4, 2.2), salt=xlabel + str(list(values)) + str(bins.sum()))
+
+
 def intervals(x: ArrayLike, series: Mapping[str, ArrayLike], *, xlabel: str) -> str:
     """Draws lines with a dot at each x and a band between their lower and upper ends.
 

@@ -3,10 +3,17 @@
 from pathlib import Path
 
 from ..errors import RunError
-from . import cop_gen, detection, directions, generator, table
+from . import cop_gen, detection, directions, generator, geometry, table
 from .run_folder import read_results
 
-KINDS = {"cop-gen": cop_gen, "generator": generator, "detection": detection, "directions": directions, "table": table}
+KINDS = {
+    "cop-gen": cop_gen,
+    "generator": generator,
+    "detection": detection,
+    "directions": directions,
+    "geometry": geometry,
+    "table": table,
+}
 
 
 def write_report(run: Path) -> Path:
