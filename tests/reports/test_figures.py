@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import gaussian_kde
 
 from genviews.errors import ShapeError
-from genviews.reports.figures import curves, error_bars, grid, intervals, save_grid
+from genviews.reports.figures import COLOURS, curves, error_bars, grid, histogram, intervals, save_grid
 
 
 def naive_grid(images: np.ndarray, columns: int, pad: int) -> np.ndarray:
@@ -124,3 +124,10 @@ def test_plots_take_the_page_s_text_colour_and_are_reproducible() -> None:
     assert svg == draw()
     assert "currentColor" in svg and "#010203" not in svg and "#000000" not in svg
     assert "a &lt;b&gt; $\\broken$" in svg
+
+
+def test_histogram_shows_each_label_and_mark() -> None:
+    numbers = np.random.default_rng(0).normal(size=500)
+    svg = histogram({"a": numbers, "b": numbers + 9}, xlabel="x", marks={"one": 1.0})
+    assert svg.count(COLOURS[0].lower()) >= 1 and svg.count(COLOURS[1].lower()) >= 1
+    assert ">one<" in svg and ">x<" in svg and ">a<" in svg and ">a<" not in histogram({"a": numbers}, xlabel="x")

@@ -55,7 +55,7 @@ def geometry(
         rendered = generators.load(generator).to(devices.best()) if generator else None
         result = evaluation.geometry(_space(found, space, encoder), images, settings, rendered)
         names = {"encoder": str(encoder), "data": data, "generator": generator, "space": space}
-        (out / "images").mkdir(exist_ok=True)
+        (out / "images").mkdir(parents=True, exist_ok=True)
         np.savez_compressed(out / "images" / "geometry.npz", **result.arrays())
         write_text(path, json.dumps({"kind": "geometry", **names, **result.numbers(), **runs.facts()}, indent=1) + "\n")
     page = write_report(out)

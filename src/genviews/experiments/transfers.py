@@ -17,7 +17,7 @@ def columns(scale: Any) -> dict[str, str]:
 
 
 def scores(encoder: Encoder, names: Sequence[str], finetuning: FinetuneOptions | None = None, seed: int = 0) -> dict[str, float]:
-    """The score of each set, by fine-tuning or else by logistic regression, regularised as the validation part says; their mean."""
+    """The score of each set, by fine-tuning or by logistic regression, as the validation part chooses; and their mean."""
     sets = {Path(name).stem: datasets.load(name, encoder.image_size) for name in names}
     result = transfer(encoder.to(devices.best()), sets, finetuning, seed=seed)
     return {row.data: row.score for row in result.rows} | {"average": result.average}

@@ -78,17 +78,15 @@ def write(run: Path, results: dict[str, Any]) -> Path:
             Section(
                 "Who is near whom",
                 [
-                    "P is the neighbourhood that a method wants, Q the one it has. Its loss is KL(P || Q); of SimCLR and t-SimCLR, "
-                    "plus log 2n. Here are first views, classes side by side, then the second views in the same order; each "
-                    "matrix is from 0 to its largest entry."
+                    "P is the neighbourhood that a method wants, Q the one it has; its loss is KL(P || Q), of SimCLR and "
+                    "t-SimCLR plus log 2n. First come the first views, classes side by side, then the second views in the same "
+                    "order; each matrix is from 0 to its largest entry."
                 ],
                 near,
             ),
             Section(
                 "How distances change",
-                [
-                    "Both spaces have a total variance of 1, so that a map that keeps all distances up to a scale has 1 throughout."
-                ],
+                ["Both spaces have a total variance of 1: a map that keeps all distances up to a scale has 1 throughout."],
                 [Figure(plots, f"At each sample, and between pairs of samples{_compared(results)}.")],
                 [Table(["map", *shown.values()], stretches, "Distances across dimensions are of the standardised spaces.")],
             ),

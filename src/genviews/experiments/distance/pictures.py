@@ -24,9 +24,8 @@ def scatter(points: Tensor, labels: Tensor) -> Tensor:
     figure = Figure((SIDE / 100, SIDE / 100), dpi=100)
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.96))
-    axes.scatter(
-        *points.detach().cpu().numpy().T, c=labels.numpy() % 10, cmap=colormaps["tab10"], vmin=0, vmax=9, s=5, linewidth=0
-    )
+    colours = colormaps["tab10"](labels.numpy() % 10)
+    axes.scatter(*points.detach().cpu().numpy().T, c=colours, s=5, linewidth=0)
     axes.set(xticks=[], yticks=[])
     canvas.draw()
     pixels = torch.from_numpy(np.asarray(canvas.buffer_rgba())[..., :3].copy())

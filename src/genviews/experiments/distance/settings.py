@@ -1,4 +1,4 @@
-"""What the cells of the tables of t-SimCLR and t-MoCo (Hu et al. 2023) have in common: an encoder that learned from real images."""
+"""What the tables of t-SimCLR and t-MoCo (Hu et al. 2023) have in common: encoders that learned from real images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -39,7 +39,7 @@ def measure(spec: Spec, scale: Scale, seed: int, cache: Cache) -> dict[str, floa
 
 
 def pictures(spec: Spec, scale: Scale, cache: Cache) -> Tensor | None:
-    """Test images in the plane, coloured by class: pixels, representations and embeddings, by t-SNE unless they have two dimensions."""
+    """Test images in the plane, coloured by class: pixels, representations, embeddings; by t-SNE unless they are in the plane."""
     if spec.dim not in DRAWN:
         return None
     folder, data = pretrained(spec, scale, 0, cache)
@@ -84,12 +84,12 @@ TABLE = Table(
     },
     measure=measure,
     picture=pictures,
-    pictured="Test images by class: t-SNE of the pixels, t-SNE of the representations, the embeddings (t-SNE of them unless d = 2).",
+    pictured="Test images by class: t-SNE of pixels, t-SNE of representations, and embeddings, by t-SNE unless d = 2.",
     claims=tuple((f"t-simclr-{dim}", f"simclr-{dim}") for dim in (1, 2, 4)),
     notes=(
         "SimCLR compares by the cosine, t-SimCLR by the Euclidean distance, as their losses do.",
-        "The paper's numbers are not recorded here. Its recipe is of ResNet-50 and 1000 epochs: batch 1024, warm-up of 10 epochs, "
-        "learning rates 0.5 of SimCLR and 0.4 of t-SimCLR; ResNet-18, 200 epochs and nearest neighbours are this project's choice.",
+        "The paper's numbers are not recorded here. Its recipe (batch 1024, 10 epochs of warm-up, learning rate 0.5 of SimCLR "
+        "and 0.4 of t-SimCLR) is of ResNet-50 and 1000 epochs; ResNet-18, 200 epochs and 1-NN are this project's choice.",
         "That t-SimCLR is ahead at the smallest d is what the paper says of low dimensions; which d it means is this project's.",
     ),
 )
