@@ -1,56 +1,58 @@
-"""DAE's tables: they run, and what a row is made of is made once."""
+"""The tables of t-SimCLR and t-MoCo, at their smallest scale, on digits."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from sklearn.neighbors import KNeighborsClassifier
 
-from genviews.errors import OptionError
-from genviews.experiments import TABLES, Run, reproduce
+from genviews import data, encoders
+from genviews.data import extract
+from genviews.experiments import TABLES
 from genviews.experiments.cache import Cache
-from genviews.experiments.distance.autoencoders import Scale, Spec, autoencoder
-from genviews.experiments.distance.scales import SMOKE
+from genviews.experiments.distance.pictures import scatter
+from genviews.experiments.distance.settings import Spec, pretrained
+
+T_SIMCLR, TRANSFER = TABLES["distance/t-simclr"], TABLES["distance/transfer"]
 
 
-@pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("distance")
+@pytest.mark.parametrize("method", ["simclr", "t-simclr"])
+def test_a_cell_is_the_exact_nearest_neighbour_in_the_measure_of_its_loss(method: str, tmp_path: Path) -> None:
+    spec, scale, cache = Spec(method=method, dim=4), T_SIMCLR.scales["smoke"], Cache(tmp_path)
+    numbers = T_SIMCLR.measure(spec, scale, 0, cache)
+    assert list(numbers) == list(T_SIMCLR.columns(scale))
+    found = encoders.embedder(pretrained(spec, scale, 0, cache)[0])
+    train, test = (extract(torch.nn.Sequential(found.encoder, found.projector), part) for part in data.load("digits"))
+    assert train[0].shape[1] == 4
+    metric = "cosine" if method == "simclr" else "euclidean"
+    peer = KNeighborsClassifier(1, metric=metric, algorithm="brute").fit(*train)
+    assert numbers["embedding"] == pytest.approx(peer.score(*test), abs=0.01)  # ties of rounding
 
 
-@pytest.mark.parametrize("name", ["distance/table2", "distance/table3"])
-def test_a_table_runs(name: str, out: Path) -> None:
-    run = Run(name, TABLES[name], "smoke", SMOKE, out)
-    results = reproduce(run)
-    columns = [*run.table.columns(SMOKE)]
-    of = {row.name: [cell["probe"] for cell in results["cells"] if cell["row"] == row.name] for row in run.table.rows}
-    assert all(of[row] == (columns[:2] if row == "dcgan" else columns) for row in of)
-    assert all(cell["value"] > 0 for cell in results["cells"])
-    assert {path.stem for path in (run.folder / "images").glob("*.png")} == set(of)
-    made = {path: path.stat().st_mtime for path in (out / "cache").rglob("*.safetensors")}
-    run.path(run.table.rows[-1], 0).unlink()
-    assert reproduce(run)["cells"] == results["cells"]
-    assert {path: path.stat().st_mtime for path in (out / "cache").rglob("*.safetensors")} == made
-    text = (run.folder / "table.md").read_text()
-    assert "FID" in text and "| % |" not in text
+def test_methods_have_an_encoder_each_at_every_dimension() -> None:
+    assert [(row.spec.method, row.spec.dim) for row in T_SIMCLR.rows][:3] == [("simclr", 1), ("t-simclr", 1), ("simclr", 2)]
+    for scale in T_SIMCLR.scales.values():
+        assert {name: recipe.method for name, recipe in scale.encoders.items()} == {"simclr": "simclr", "t-simclr": "t-simclr"}
 
 
-def test_rows_differ_in_the_encoder_alone(out: Path) -> None:
-    cache = Cache(out / "cache")
-    joint, decoupled, simclr = (
-        autoencoder(Spec(family="vaegan", encoder=kind), SMOKE, 0, cache) for kind in ("joint", "decoupled", "simclr")
-    )
-    assert joint.config == decoupled.config == simclr.config
-    assert len({float(net.encoder[-1].weight.sum()) for net in (joint, decoupled, simclr)}) == 3
+def test_pixels_representations_and_embeddings_are_drawn(tmp_path: Path) -> None:
+    scale = T_SIMCLR.scales["smoke"]
+    drawn = T_SIMCLR.picture(Spec(method="t-simclr", dim=2), scale, Cache(tmp_path))
+    assert drawn is not None and drawn.shape == (3, 3, 260, 260)
+    assert T_SIMCLR.picture(Spec(method="t-simclr", dim=4), scale, Cache(tmp_path)) is None
 
 
-def test_the_papers_setting_is_its_own() -> None:
-    scale: Scale = TABLES["distance/table3"].scales["paper"]
-    vqgan, gpt = scale.architecture["vqgan"], scale.architecture["gpt"]
-    assert (vqgan["codes"], vqgan["code_dim"], vqgan["multipliers"], scale.vqgan.start) == (1024, 256, (1, 1, 2, 2, 4), 30_001)
-    assert (gpt["layers"], gpt["heads"], gpt["width"]) == (24, 16, 1024)
-    assert scale.architecture["dcgan"]["channels"] == (512, 256, 128) and scale.weaken.amount == 0.4
+def test_a_point_is_drawn_where_it_is_in_the_colour_of_its_class() -> None:
+    picture = scatter(torch.tensor([[0.0, 0.0], [1.0, 1.0]]), torch.tensor([0, 3]))
+    blue, red = picture[2] - picture[0] > 0.3, picture[0] - picture[2] > 0.3
+    assert blue[130:, :130].any() and not blue[:130].any()
+    assert red[:130, 130:].any() and not red[130:].any()
 
 
-def test_a_scale_of_nothing_is_refused() -> None:
-    with pytest.raises(OptionError, match="samples is 0; it must be positive"):
-        replace(SMOKE, samples=0)
+def test_transfer_has_a_column_a_data_set_and_the_paper_s_numbers(tmp_path: Path) -> None:
+    scale = replace(TRANSFER.scales["smoke"], seeds=1)
+    numbers = TRANSFER.measure(TRANSFER.rows[1].spec, scale, 0, Cache(tmp_path))
+    assert list(numbers) == list(TRANSFER.columns(scale)) == ["digits", "average"]
+    assert 0.1 < numbers["digits"] == numbers["average"] <= 1
+    assert set(TRANSFER.rows[0].paper) <= set(TRANSFER.columns(TRANSFER.scales["paper"]))

@@ -36,6 +36,29 @@ def test_one_neighbour_is_scikit_learns() -> None:
     assert knn(TRAIN, TEST, k=1).top1 == pytest.approx(peer.score(*TEST))
 
 
+@pytest.mark.parametrize("k", [1, 7])
+def test_euclidean_neighbours_are_scikit_learns(k: int) -> None:
+    lengths = torch.logspace(-1, 1, 160)[:, None]
+    train = TRAIN[0] * lengths, LABELS
+    peer = KNeighborsClassifier(k, algorithm="brute").fit(*train)
+    found = nearest(train[0], TEST[0], k, chunk=(50, 30), measure="euclidean")
+    distances, indices = peer.kneighbors(TEST[0])
+    np.testing.assert_array_equal(found[1], indices)
+    np.testing.assert_allclose(-found[0], distances, rtol=1e-5)
+    if k == 1:
+        assert knn(train, TEST, k, measure="euclidean").top1 == pytest.approx(peer.score(*TEST))
+
+
+def test_a_euclidean_tie_goes_to_the_nearer_class() -> None:
+    train = torch.tensor([[1.0], [200.0], [30.0], [40.0]]), torch.tensor([1, 1, 0, 0])
+    assert knn(train, (torch.zeros(1, 1), torch.tensor([1])), k=4, measure="euclidean").top1 == 1.0
+
+
+def test_an_unknown_measure_is_refused() -> None:
+    with pytest.raises(OptionError, match="measure is 'l1'; choose cosine or euclidean"):
+        knn(TRAIN, TEST, measure="l1")  # type: ignore[arg-type]
+
+
 def test_a_tie_goes_to_the_nearer_class() -> None:
     angles = torch.tensor([0.1, 0.2, -0.3, -0.4])
     train = torch.stack([angles.cos(), angles.sin()], 1), torch.tensor([1, 1, 0, 0])

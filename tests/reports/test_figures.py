@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import gaussian_kde
 
 from genviews.errors import ShapeError
-from genviews.reports.figures import curves, error_bars, grid, histogram, intervals, labelled, save_grid, scatter
+from genviews.reports.figures import COLOURS, curves, error_bars, grid, histogram, intervals, labelled, save_grid, scatter
 
 
 def naive_grid(images: np.ndarray, columns: int, pad: int) -> np.ndarray:
@@ -155,3 +155,10 @@ def test_labelled_points_have_a_dot_and_a_label_a_point() -> None:
     assert all(f">{text}</text>" in svg for text in ("near", "far", "middle", "score", "accuracy"))
     assert len(re.findall(r"<use [^>]*fill: #3d7fc1", svg)) == 3
     assert labelled({"alone": (1.0, 1.0)}, xlabel="score", ylabel="accuracy").startswith("<svg")
+
+
+def test_histogram_shows_each_label_and_mark() -> None:
+    numbers = np.random.default_rng(0).normal(size=500)
+    svg = histogram({"a": numbers, "b": numbers + 9}, xlabel="x", marks={"one": 1.0})
+    assert svg.count(COLOURS[0].lower()) >= 1 and svg.count(COLOURS[1].lower()) >= 1
+    assert ">one<" in svg and ">x<" in svg and ">a<" in svg and ">a<" not in histogram({"a": numbers}, xlabel="x")

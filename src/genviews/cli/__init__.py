@@ -23,7 +23,7 @@ VERBS = {
     "invert": "real images into a generator's latents",
     "pretrain": "an encoder from real images, rendered pairs, or pairs rendered on the fly",
     "encoder": "export: an encoder's weights for torchvision, timm or detectron2",
-    "evaluate": "linear | knn | finetune | transfer | ood | zoo | detection | disentanglement | mutual-information | generation",
+    "evaluate": "linear | knn | finetune | transfer | ood | zoo | detection | disentanglement | geometry | mutual-information | ...",
     "reproduce": "a table of a paper, at the scale you choose",
     "report": "the page of a run folder, again",
 }
@@ -41,6 +41,7 @@ RUNS = {
     "evaluate finetune",
     "evaluate ood",
     "evaluate mutual-information",
+    "evaluate geometry",
     "evaluate transfer",
     "evaluate zoo",
     "latents steer",
@@ -53,6 +54,7 @@ FLAGS = {
     "gif": "animate the shifts too",
     "compiled": "run the generator under torch.compile, as CUDA graphs on a GPU: a minute at first, then faster steps",
     "decoupled": "train the encoder with a weakened decoder first, and then a full decoder for it (DAE)",
+    "gromov_wasserstein": "measure distances across dimensions too: Gromov-Wasserstein and D+, a minute or two",
 }
 """Options without a value, wherever a command has them."""
 

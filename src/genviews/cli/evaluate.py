@@ -149,4 +149,5 @@ COMMAND = {
     "detection": "evaluate_detection",
     "disentanglement": "evaluate_disentanglement",
     "mutual-information": "evaluate_information",
+    "geometry": "evaluate_geometry",
 }

@@ -6,6 +6,7 @@ from .directions import Effects, Walks, effects
 from .disentanglement import CodeTable, Disentanglement, disentanglement
 from .finetuning import finetune
 from .generation import Generation, generation
+from .geometry import Geometry, GeometryOptions, geometry
 from .information import Information, Kind, correlations, mutual_information
 from .ood import OutOfDistribution, ood
 from .probes import check, knn, linear, probe
@@ -20,6 +21,8 @@ __all__ = [
     "Disentanglement",
     "Effects",
     "Generation",
+    "Geometry",
+    "GeometryOptions",
     "Information",
     "Kind",
     "OutOfDistribution",
@@ -36,6 +39,7 @@ __all__ = [
     "encode",
     "finetune",
     "generation",
+    "geometry",
     "knn",
     "linear",
     "mutual_information",

@@ -1,7 +1,6 @@
 """The papers' tables: rows, columns, and the scales they run at."""
 
 from . import cop_gen, disco, distance, learned_views
-from . import cop_gen, disco, distance
 from .positives import ComparisonOptions, compare_positives
 from .runner import Run, reproduce
 from .std_search import StdSearch, search_std

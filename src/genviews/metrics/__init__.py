@@ -6,9 +6,12 @@ from .disentanglement_batches import beta_vae_score, factor_vae_score
 from .disentanglement_edits import ManipulationDisentanglement, manipulation_disentanglement
 from .evidence import Evidence, evidence
 from .generation import Estimate, FeatureStatistics, feature_statistics, fid, inception_score, precision_recall
+from .geometry import alignment, codebook_perplexity, participation_ratio, uniformity
+from .gromov import cai_lim, gromov_wasserstein
 from .information import CriticOptions, dv_bound, info_nce_bound, inner_product_proxy, mine, nce_bound, nwj_bound
 from .knn import knn, nearest
 from .linear import few_label_probe, linear_probe
+from .lipschitz import jacobian_norms, lipschitz_ratios
 from .selection import feature_gates
 from .stability import feature_stability
 
@@ -20,7 +23,10 @@ __all__ = [
     "Evidence",
     "FeatureStatistics",
     "ManipulationDisentanglement",
+    "alignment",
     "beta_vae_score",
+    "cai_lim",
+    "codebook_perplexity",
     "dci",
     "dv_bound",
     "evidence",
@@ -31,11 +37,14 @@ __all__ = [
     "few_label",
     "few_label_probe",
     "fid",
+    "gromov_wasserstein",
     "inception_score",
     "info_nce_bound",
     "inner_product_proxy",
+    "jacobian_norms",
     "knn",
     "linear_probe",
+    "lipschitz_ratios",
     "manipulation_disentanglement",
     "mig",
     "mine",
@@ -44,6 +53,8 @@ __all__ = [
     "nce_bound",
     "nearest",
     "nwj_bound",
+    "participation_ratio",
     "precision_recall",
     "sap",
+    "uniformity",
 ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..errors import DataError, OptionError
+from .points import require_points
 
 
 @dataclass(frozen=True)
@@ -136,11 +137,7 @@ def precision_recall(real: Tensor, generated: Tensor, k: int = 3) -> tuple[float
 
 def _check(**sets: Tensor) -> None:
     """Refuses what is not finite (N, D) with N > 1 and one D."""
-    for name, features in sets.items():
-        if features.ndim != 2 or len(features) < 2:
-            raise DataError(f"{name} have shape {tuple(features.shape)}; give (N, D) with two samples or more")
-        if not (finite := features.isfinite().all(1)).all():
-            raise DataError(f"{name} have a NaN or infinite value in row {int(finite.int().argmin())}; look at what made them")
+    require_points(**sets)
     if len({features.shape[1] for features in sets.values()}) > 1:
         sizes = ", ".join(f"{name} {features.shape[1]}" for name, features in sets.items())
         raise DataError(f"dimensions differ ({sizes}); extract both by the same features")

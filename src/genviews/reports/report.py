@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from ..errors import RunError
-from . import cop_gen, detection, directions, generator, information, inversion, learned, ood, table, zoo
-from . import autoencoder, cop_gen, detection, directions, generator, table
+from . import autoencoder, cop_gen, detection, directions, generator, geometry, information, inversion, learned, ood, table, zoo
 from .run_folder import read_results
 
 KINDS = {
@@ -18,8 +17,7 @@ KINDS = {
     "mutual-information": information,
     "learned": learned,
     "autoencoder": autoencoder,
-    "detection": detection,
-    "directions": directions,
+    "geometry": geometry,
     "table": table,
 }
 

@@ -2,11 +2,10 @@
 
 from .conditioned import ClassViews, InstanceViews
 from .cop_gen_layout import CopGenFolder, export_cop_gen
-from .generated import GeneratedImages
+from .generated import DecodedImages, GeneratedImages
 from .inverted import Inversion, invert_images
 from .learned import LearnedViews, Perturb, Search, render_learned, require_made_of
 from .moved import PerturbedViews, SearchedViews
-from .generated import DecodedImages, GeneratedImages
 from .rendered import RenderedViews
 from .rendering import render
 from .sources import GeneratedViews, Pair, RealViews, Views

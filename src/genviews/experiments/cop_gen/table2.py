@@ -1,34 +1,23 @@
 """COP-Gen's transfer to other data sets: linear probes, here Table 2."""
 
 from dataclasses import replace
-from pathlib import Path
 
-from ... import data as datasets
-from ... import devices
-from ...evaluation import transfer
+from .. import transfers
 from ..cache import Cache
 from ..table import Table
 from .scales import PAPER, SMALL, SMOKE
 from .settings import DOWNSTREAM, Scale, Spec, pairs, pretrained
 
 
-def columns(scale: Scale) -> dict[str, str]:
-    """A column a data set, and their mean."""
-    return {Path(name).stem: Path(name).stem for name in scale.transfer} | {"average": "average"}
-
-
 def measure(spec: Spec, scale: Scale, seed: int, cache: Cache) -> dict[str, float]:
-    """The score of each set, by logistic regression on frozen features, regularised as the validation part says."""
-    encoder = pretrained(spec, scale, seed, cache)[0].to(devices.best())
-    sets = {Path(name).stem: datasets.load(name, encoder.image_size) for name in scale.transfer}
-    result = transfer(encoder, sets, seed=seed)
-    return {row.data: row.score for row in result.rows} | {"average": result.average}
+    """The score of each set, by logistic regression on frozen features."""
+    return transfers.scores(pretrained(spec, scale, seed, cache)[0], scale.transfer, seed=seed)
 
 
 TABLE = Table(
     title="Transfer to other data sets",
     source="COP-Gen (Li et al. 2022), transfer classification of the encoders of Table 1",
-    columns=columns,
+    columns=transfers.columns,
     rows=DOWNSTREAM,
     scales={
         "smoke": replace(SMOKE, transfer=("digits",)),

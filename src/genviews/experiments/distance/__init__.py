@@ -1,12 +1,14 @@
-"""The tables of distance-preserving representations: t-SimCLR, t-MoCo, ZooD."""
+"""The tables of distance-preserving representations and latents: t-SimCLR, t-MoCo, DAE, ZooD."""
 
-from . import ood, zoo
+from . import ood, t_simclr, table2, table3, transfer, zoo
 
-TABLES = {f"distance/{module.__name__.rpartition('.')[2]}": module.TABLE for module in (ood, zoo)}
-"""The tables of distance-preserving representations and latents (t-SimCLR, DAE)."""
-
-from . import table2, table3
-
-TABLES = {f"distance/{module.__name__.rpartition('.')[2]}": module.TABLE for module in (table2, table3)}
+TABLES = {
+    "distance/t-simclr": t_simclr.TABLE,
+    "distance/transfer": transfer.TABLE,
+    "distance/ood": ood.TABLE,
+    "distance/zoo": zoo.TABLE,
+    "distance/table2": table2.TABLE,
+    "distance/table3": table3.TABLE,
+}
 
 __all__ = ["TABLES"]
