@@ -50,7 +50,7 @@ def write(run: Path, results: dict[str, Any]) -> Path:
     inversion = Inversion.load(run)
     count, threshold = len(inversion.errors), results["threshold"]
     panels = [
-        picture(path, f"images of {name} error above their reconstructions", label=f"{name} error", width=700)
+        picture(path, f"images of {name} error above their reconstructions", label=f"{name} error", width=1000)
         for name in ranks(inversion.errors)
         if (path := run / "images" / f"{name}.png").exists()
     ]

@@ -174,15 +174,7 @@ def invert_images(
         found = Inversion.load(out)
         _require_same(found.about, about, f"{out} holds the inversion")
         return found
-    folder = out / PARTS
-    begun = folder / "about.json"
-    if not resume and (begun.exists() or (out / "results.json").exists()):
-        raise RunError(f"{out} holds an inversion already; resume it, or invert into a new folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    if begun.exists():
-        _require_same(read_json(begun), about, f"{out} holds the inversion")
-    write_text(begun, json.dumps(about, indent=1) + "\n")
-
+    folder = _claim(out, about, resume)
     clock = time.perf_counter()
     paths = []
     for indices in tqdm(torch.arange(count).split(options.batch_size), f"inverting into {out}", unit="batch", disable=None):
@@ -199,3 +191,16 @@ def invert_images(
     inversion.save(out)
     shutil.rmtree(folder)
     return inversion
+
+
+def _claim(out: Path, about: dict[str, Any], resume: bool) -> Path:
+    """The folder of the batches of this inversion: a new one, or the one there."""
+    folder = out / PARTS
+    begun = folder / "about.json"
+    if not resume and (begun.exists() or (out / "results.json").exists()):
+        raise RunError(f"{out} holds an inversion already; resume it, or invert into a new folder")
+    if begun.exists():
+        _require_same(read_json(begun), about, f"{out} holds the inversion")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(begun, json.dumps(about, indent=1) + "\n")
+    return folder
