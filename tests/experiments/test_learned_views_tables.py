@@ -36,7 +36,7 @@ def cache(out: Path) -> Cache:
     return Cache(out / "cache")
 
 
-@pytest.mark.parametrize("name", ["learned-views/table3", "learned-views/table15", "learned-views/figure4"])
+@pytest.mark.parametrize("name", [f"learned-views/{name}" for name in ("table1", "table3", "table15", "figure4")])
 def test_tables_run(name: str, out: Path) -> None:
     run = Run(name, TABLES[name], "smoke", SMOKE, out)
     cells = reproduce(run)["cells"]
@@ -44,7 +44,7 @@ def test_tables_run(name: str, out: Path) -> None:
     assert [(cell["row"], cell["probe"]) for cell in cells] == [
         (row.name, column) for row in run.table.rows for column in columns
     ]
-    assert all(0 <= cell["value"] <= 1 for cell in cells)
+    assert all(0 <= cell["value"] <= 1 for cell in cells if cell["probe"] not in ("mine", "info_nce", "proxy", "distance"))
     if name == "learned-views/table3":
         shown = {path.stem for path in (run.folder / "images").glob("*.png")}
         assert shown == {row.name for row in run.table.rows if row.spec.views in ("search", "perturb")}

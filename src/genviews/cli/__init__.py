@@ -23,7 +23,7 @@ VERBS = {
     "invert": "real images into a generator's latents",
     "pretrain": "an encoder from real images, rendered pairs, or pairs rendered on the fly",
     "encoder": "export: an encoder's weights for torchvision, timm or detectron2",
-    "evaluate": "linear | knn | finetune | transfer | ood | zoo | detection | disentanglement | geometry | mutual-information | ...",
+    "evaluate": "linear | knn | finetune | transfer | ood | zoo | detection | disentanglement | generation | geometry | ...",
     "reproduce": "a table of a paper, at the scale you choose",
     "report": "the page of a run folder, again",
 }

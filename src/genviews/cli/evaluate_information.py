@@ -79,7 +79,7 @@ def mutual_information(
         kinds |= {f"{name} of G(z)": kind for name, kind in _augmented(GeneratedImages(g, samples, seed), names, found).items()}
         kinds |= {f"T_z std {std:g}": Kind(GeneratedViews(g, Gaussian(std), samples, seed, anew=True)) for std in stds}
     for store in stores:
-        stored = source(str(store), generator, transform=None, pairs=samples, seed=seed, on_bad_file=on_bad_file)
+        stored = source(str(store), generator, None, samples, images=data, drawn=1, seed=seed, on_bad_file=on_bad_file)
         kinds[str(store)] = Kind(stored)
     table = estimate(found, kinds, samples=samples, temperature=temperature, critic=critic, seed=seed, batch_size=batch_size)
     correlated = correlations(table)

@@ -2,6 +2,7 @@
 
 from . import (
     figure4,
+    table1,
     table3,
     table4,
     table5,
@@ -22,6 +23,7 @@ from . import (
 TABLES = {
     f"learned-views/{module.__name__.rpartition('.')[2]}": module.TABLE
     for module in (
+        table1,
         table3,
         table4,
         table5,

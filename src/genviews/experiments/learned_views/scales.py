@@ -2,6 +2,7 @@
 
 from ...latents import SearchOptions
 from ...latents.inversion import InversionOptions
+from ...metrics import CriticOptions
 from ...training import GANOptions, InversionEncoderOptions, PretrainOptions
 from ..recipes import GeneratorRecipe
 from .settings import Scale
@@ -39,6 +40,7 @@ SMOKE = Scale(
     inverter=InversionEncoderOptions(steps=2, batch_size=8),
     search=SearchOptions(steps=2),
     cached=2,
+    critic=CriticOptions(epochs=1, batch_size=16),
 )
 """Two steps of everything on handwritten digits: says that a table runs, and nothing about its rows."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from ...evaluation import probe
 from ...generators import Generator
 from ...latents import Gaussian, LatentTransform, SearchOptions, Shell, expert_distances
 from ...latents.inversion import InversionOptions, Method
+from ...metrics import CriticOptions
 from ...randomness import sample_seeds
 from ...reports.run_folder import read_metrics
 from ...training import InversionEncoderOptions, PretrainOptions, pretrain, train_inversion_encoder
@@ -65,7 +66,7 @@ class Spec:
     """
 
     views: str | None = None
-    assimilate: str | None = None
+    assimilate: Literal["a1", "a2"] | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     search: Mapping[str, Any] = field(default_factory=dict)
     std: float | None = None
@@ -96,6 +97,7 @@ class Scale:
         step: Of the search in the training step.
         cached: n.
         probe: Arguments of the linear probe.
+        critic: How MINE's critic learns.
     """
 
     data: str
@@ -112,6 +114,7 @@ class Scale:
     step: float = 0.1
     cached: int = 8
     probe: Mapping[str, Any] = field(default_factory=dict)
+    critic: CriticOptions = field(default_factory=CriticOptions)
 
 
 def probes(spec: Spec, scale: Scale, seed: int, cache: Cache) -> dict[str, float]:

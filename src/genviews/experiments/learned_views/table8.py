@@ -1,9 +1,11 @@
 """Learned views, Table 8: A2 in other methods."""
 
+from typing import Any
+
 from .comparison import OURS, assimilated, comparison, expert
 
 METHODS = {"moco": "MoCo", "byol": "BYOL", "simsiam": "SimSiam"}
-RECIPES = {name: {"method": name, "objective": {}} for name in METHODS}
+RECIPES: dict[str, dict[str, Any]] = {name: {"method": name, "objective": {}} for name in METHODS}
 
 TABLE = comparison(
     "Learned views in other methods",
