@@ -126,7 +126,6 @@ def test_what_cannot_be_parsed(line: str, message: str, refused) -> None:
         ("views export nope png", "nope holds no readable store"),
         ("pretrain nope", "data 'nope' is neither digits, mnist"),
         ("pretrain generated", "no generator is named; pass --generator"),
-        ("pretrain digits --assimilate a2 --batch_size 8", "assimilate is 'a2', but the views have no generated ones"),
         ("pretrain digits --method viewmaker --objective.budget 0", "budget is 0; it must be positive"),
         ("evaluate linear nope digits", r"nope/model\.json is missing"),
         ("evaluate knn encoder nope", "data 'nope' is neither"),
