@@ -126,6 +126,7 @@ def test_what_cannot_be_parsed(line: str, message: str, refused) -> None:
         ("views export nope png", "nope holds no readable store"),
         ("pretrain nope", "data 'nope' is neither digits, mnist"),
         ("pretrain generated", "no generator is named; pass --generator"),
+        ("pretrain digits --method viewmaker --objective.budget 0", "budget is 0; it must be positive"),
         ("evaluate linear nope digits", r"nope/model\.json is missing"),
         ("evaluate knn encoder nope", "data 'nope' is neither"),
         ("evaluate knn encoder rgba.npz", r"takes images \(B, 1, H, W\), got \(8, 4, 4, 4\)"),
