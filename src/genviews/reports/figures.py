@@ -161,7 +161,7 @@ def histogram(values: Mapping[str, NDArray], *, xlabel: str, marks: Mapping[str,
     Returns:
         An SVG element.
     """
-    bins = np.histogram_bin_edges(np.concatenate([*values.values()]), bins=40)
+    bins = np.histogram_bin_edges(np.concatenate([*values.values()]), bins=40).tolist()
 
     def draw(axes: Axes) -> None:
         for (label, numbers), colour in zip(values.items(), cycle(COLOURS), strict=False):
@@ -174,7 +174,7 @@ def histogram(values: Mapping[str, NDArray], *, xlabel: str, marks: Mapping[str,
         if len(values) > 1:
             axes.figure.legend(loc="outside lower left", ncols=3)
 
-    return _svg(draw, (3.4, 2.2), salt=xlabel + str(list(values)) + str(bins.sum()))
+    return _svg(draw, (3.4, 2.2), salt=xlabel + str(list(values)) + str(bins))
 
 
 def intervals(x: ArrayLike, series: Mapping[str, ArrayLike], *, xlabel: str) -> str:
