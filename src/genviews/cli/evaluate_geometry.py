@@ -11,7 +11,6 @@ from .. import data as datasets
 from .. import devices, encoders, evaluation, generators, runs
 from ..checkpoints import write_text
 from ..data import BadFile
-from ..encoders import Embedder
 from ..errors import OptionError
 from ..evaluation import GeometryOptions
 from ..reports import write_report
@@ -50,23 +49,25 @@ def geometry(
     settings = GeometryOptions(gromov_wasserstein=gromov_wasserstein, **options)
     path = out / "results.json"
     if not (resume and path.exists()):
-        found = encoders.embedder(encoder).to(devices.best())
-        images = datasets.load(data, image_size or found.encoder.image_size, on_bad_file=on_bad_file).test
+        found: Any = _opened(encoder, space).to(devices.best())
+        images = datasets.load(data, image_size or found[0].image_size, on_bad_file=on_bad_file).test
         rendered = generators.load(generator).to(devices.best()) if generator else None
-        result = evaluation.geometry(_space(found, space, encoder), images, settings, rendered)
+        result = evaluation.geometry(found, images, settings, rendered)
         names = {"encoder": str(encoder), "data": data, "generator": generator, "space": space}
         (out / "images").mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(out / "images" / "geometry.npz", **result.arrays())
+        arrays: dict[str, Any] = result.arrays()
+        np.savez_compressed(out / "images" / "geometry.npz", **arrays)
         write_text(path, json.dumps({"kind": "geometry", **names, **result.numbers(), **runs.facts()}, indent=1) + "\n")
     page = write_report(out)
     print(as_text(json.loads(path.read_text())))
     print(page)
 
 
-def _space(found: Embedder, space: str, folder: Path) -> nn.Module:
-    """What maps images to the space."""
+def _opened(folder: Path, space: str) -> nn.Sequential:
+    """What maps images to the space, the encoder first."""
+    found = encoders.embedder(folder)
     if space == "representation":
-        return found.encoder
+        return nn.Sequential(found.encoder)
     if isinstance(found.projector, nn.Identity):
         raise OptionError(f"{folder} has no projector, so no embeddings; take --space representation, or pretrain it again")
     return nn.Sequential(found.encoder, found.projector)

@@ -25,6 +25,9 @@ from ..randomness import derive, sample_seeds
 from ..training.method import ViewOptions
 from ..views.sources import draw_conditions
 
+Map = Callable[..., Tensor]
+"""Inputs (B, ...) and the `rows` (B,) of them that they are -> outputs (B, ...)."""
+
 
 @dataclass(frozen=True)
 class GeometryOptions:
@@ -171,12 +174,18 @@ def geometry(
     images, seeds = data[chosen][0].to(device).float() / 255, sample_seeds(o.seed, chosen).to(device)
     augment = ViewOptions(augmentation=o.augmentation).augment(data.image_shape)
     views = [augment(images, derive(seeds, view)) for view in (1, 2)]
+    f = _of_encoder(encoder)
     with evaluating(encoder):
-        first, second = (_mapped(encoder, view, o.batch_size) for view in views)
-        representations = _mapped(encoder, images, o.batch_size)
-        maps = {"encoder": _stretch(encoder, images, representations, seeds, o, "encoder")}
+        first, second, representations = (_mapped(f, part, o) for part in (*views, images))
+        maps = {"encoder": _stretch(f, images, seeds, o, "encoder")}
     if generator is not None:
-        maps["generator"] = _generator(generator, o)
+        seeds = sample_seeds(o.seed, torch.arange(o.samples)).to(generator.device)
+        latents, render = (
+            generator.sample_latents(o.samples, rng=seeds),
+            _of_generator(generator, draw_conditions(generator, seeds)),
+        )
+        with evaluating(generator):
+            maps["generator"] = _stretch(render, latents, seeds, o, "generator")
     shown = torch.linspace(0, len(chosen) - 1, min(o.shown, len(chosen)), device=device).long()
     pixels = torch.cat([view[shown].flatten(1) for view in views])
     pair = first[shown], second[shown]
@@ -196,42 +205,39 @@ def geometry(
     )
 
 
-def _generator(generator: Generator, o: GeometryOptions) -> Stretch:
-    """What G does to distances between latents, each under a condition of its own."""
-    seeds = sample_seeds(o.seed, torch.arange(o.samples)).to(generator.device)
-    latents, condition = generator.sample_latents(o.samples, rng=seeds), draw_conditions(generator, seeds)
-    with evaluating(generator):
-        images = _mapped(generator, latents, o.batch_size, condition)
-        return _stretch(generator, latents, images, seeds, o, "generator", condition)
+def _of_encoder(encoder: nn.Module) -> Map:
+    return lambda images, rows: encoder(images)
 
 
-def _mapped(f: Callable[..., Tensor], inputs: Tensor, batch_size: int, *given: Tensor | None) -> Tensor:
+def _of_generator(generator: Generator, condition: Tensor | None) -> Map:
+    """Each latent under a condition of its own."""
+    return lambda latents, rows: generator(latents, None if condition is None else condition[rows])
+
+
+def _batches(inputs: Tensor, o: GeometryOptions) -> tuple[Tensor, ...]:
+    return torch.arange(len(inputs), device=inputs.device).split(o.batch_size)
+
+
+@torch.no_grad()
+def _mapped(f: Map, inputs: Tensor, o: GeometryOptions) -> Tensor:
     """f of all inputs (N, ...), flattened, (N, D)."""
-    with torch.no_grad():
-        rows = torch.arange(len(inputs), device=inputs.device).split(batch_size)
-        return torch.cat([f(inputs[some], *(each[some] for each in given if each is not None)).flatten(1) for some in rows])
+    return torch.cat([f(inputs[rows], rows).flatten(1) for rows in _batches(inputs, o)])
 
 
-def _stretch(
-    f: Callable[..., Tensor], inputs: Tensor, outputs: Tensor, seeds: Tensor, o: GeometryOptions, name: str, *given: Tensor | None
-) -> Stretch:
-    before, after = inputs.flatten(1), outputs
+def _stretch(f: Map, inputs: Tensor, seeds: Tensor, o: GeometryOptions, name: str) -> Stretch:
+    before, after = inputs.flatten(1), _mapped(f, inputs, o)
     ratios = metrics.lipschitz_ratios(before, after)
-    local = []
-    for rows in tqdm(torch.arange(len(inputs), device=inputs.device).split(o.batch_size), f"Jacobians, {name}", disable=None):
-        of_rows = partial(_call, f, [each[rows] for each in given if each is not None])
-        local.append(metrics.jacobian_norms(of_rows, inputs[rows], o.iterations, seeds[rows]))
+    local = [
+        metrics.jacobian_norms(partial(f, rows=rows), inputs[rows], o.iterations, seeds[rows])
+        for rows in tqdm(_batches(inputs, o), f"Jacobians, {name}", leave=False, disable=None)
+    ]
     across: list[float | None] = [None, None]
     if o.gromov_wasserstein:
         sets = standardise(before), standardise(after)
-        measures = tqdm((metrics.gromov_wasserstein, metrics.cai_lim), f"across dimensions, {name}", disable=None)
+        measures = tqdm((metrics.gromov_wasserstein, metrics.cai_lim), f"dimensions, {name}", leave=False, disable=None)
         across = [distance(*sets, paired=True, restarts=o.restarts, seed=o.seed) for distance in measures]
     scale = spread(before) / spread(after)
     return Stretch(scale * torch.cat(local).double().cpu().numpy(), ratios.cpu().numpy(), *across)
-
-
-def _call(f: Callable[..., Tensor], given: list[Tensor], inputs: Tensor) -> Tensor:
-    return f(inputs, *given)
 
 
 def _at_its_scale(view: Callable[..., Neighbourhoods], inputs: Tensor, embeddings: Tensor, perplexity: float) -> Neighbourhoods:

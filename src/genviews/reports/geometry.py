@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .figures import heat_map, histogram
@@ -80,7 +81,7 @@ def write(run: Path, results: dict[str, Any]) -> Path:
                 [
                     "P is the neighbourhood that a method wants, Q the one it has; its loss is KL(P || Q), of SimCLR and "
                     "t-SimCLR plus log 2n. First come the first views, classes side by side, then the second views in the same "
-                    "order; each matrix is from 0 to its largest entry."
+                    "order; each order; full colour stands for the 99th percentile of a matrix."
                 ],
                 near,
             ),
@@ -114,4 +115,4 @@ def _compared(results: dict[str, Any]) -> str:
 def _matrix(arrays: dict[str, NDArray], letter: str, name: str) -> Panel:
     values = arrays[f"{letter}:{name}"]
     label = f"{letter.upper()} of {name}"
-    return plot(heat_map(values / values.max(), (), (), xlabel="view"), label, label=label)
+    return plot(heat_map(values / np.quantile(values[values > 0], 0.99), (), (), xlabel="view"), label, label=label)

@@ -25,7 +25,8 @@ def scatter(points: Tensor, labels: Tensor) -> Tensor:
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.96))
     colours = colormaps["tab10"](labels.numpy() % 10)
-    axes.scatter(*points.detach().cpu().numpy().T, c=colours, s=5, linewidth=0)
+    x, y = points.detach().cpu().numpy().T
+    axes.scatter(x, y, c=colours, s=5, linewidth=0)
     axes.set(xticks=[], yticks=[])
     canvas.draw()
     pixels = torch.from_numpy(np.asarray(canvas.buffer_rgba())[..., :3].copy())
