@@ -51,8 +51,15 @@ EXAMPLES: list[Generator] = [
     VAEGAN((1, 16, 16), 4, width=4, decoder_width=8),
     VQGAN(**TINY_VQGAN),
     CodeGPT(TINY_VQGAN, width=8, heads=2, layers=1),
-    LatentDiffusion(TINY_VQGAN, heads=2, head_dim=4, layers=1, steps=2),
+    LatentDiffusion(TINY_VQGAN, heads=2, head_dim=4, layers=1, steps=1),
 ]
+
+for example in EXAMPLES:  # or all their codes would be nearly the same
+    if isinstance(example, CodeGPT):
+        torch.nn.init.normal_(example.transformer.head.weight)
+    for part in example.modules():
+        if isinstance(part, VQGAN):
+            torch.nn.init.normal_(part.model.quantize.embedding.weight)
 
 MADE_BY_OTHERS = [
     example for example in EXAMPLES if not isinstance(example, RealNVP | VAEGAN | VQGAN | CodeGPT | LatentDiffusion)

@@ -208,10 +208,11 @@ def _show(found: Generator, data: Splits, name: str, out: Path, features: str | 
         judge = encoders.features(features) if features else train_classifier(data, name=name, out=out / "features", resume=True)
         measured = asdict(evaluation.autoencoding(found, data, judge, samples=samples, seed=seed))
         write_text(out / "results.json", json.dumps(results | {"measured": measured}, indent=1) + "\n")
-        for title, value in measured.items():
-            if value is not None:
-                shown = f"{value['mean']:.4g} ± {value['error']:.2g}" if isinstance(value, dict) else value
-                print(f"{title.replace('_', ' '):<26}{shown if not isinstance(shown, float) else format(shown, '.4g')}")
+        score = measured["inception_score"]
+        for title, value in (measured | {"inception_score": score and score["mean"]}).items():
+            if isinstance(value, float):
+                print(f"{title.replace('_', ' '):<26}{value:.4g}")
+        print(f"by {samples:,} samples; features: {judge.name}")
     print(write_report(out), out, sep="\n")
 
 

@@ -154,7 +154,7 @@ class Generator(nn.Module):
 
         Args:
             psi: 1 for all the variety, less for typical images. Here it scales a truncated normal (`sample_latents`); BigGAN-deep
-                also takes its BatchNorm statistics; StyleGAN2 draws w to the mean; a flow's is the temperature.
+                also takes its BatchNorm statistics; StyleGAN2 draws w to the mean; a flow's and a CodeGPT's is the temperature.
         """
         if not 0 <= psi < math.inf:
             raise OptionError(f"truncation is {psi}; it is 0 or more, and 1 for all the variety")

@@ -1,7 +1,7 @@
 """An autoregressive prior over the codes of a VQGAN (Esser et al. 2021, section 3.2), as a generator."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -90,11 +90,15 @@ class CodeGPT(Generator):
         layers: Blocks (paper: 24).
         dropout: In training.
 
+    Attributes:
+        temperature: Of the distributions that codes are drawn from.
+
     Raises:
         OptionError: If the width is no multiple of the heads.
     """
 
     discrete: ClassVar = True
+    temperature: float = 1.0
 
     def __init__(self, autoencoder: Mapping[str, Any], width: int = 128, heads: int = 4, layers: int = 4, dropout: float = 0.1):
         super().__init__()
@@ -118,10 +122,17 @@ class CodeGPT(Generator):
         token = torch.full((len(latents), 1), self.transformer.start, device=latents.device)
         drawn = []
         for quantile in quantiles.split(1, dim=1):
-            reached = self.transformer(token, cache)[:, 0].double().softmax(1).cumsum(1)
+            logits = self.transformer(token, cache)[:, 0].double() / max(self.temperature, 1e-6)
+            reached = logits.softmax(1).cumsum(1)
             token = torch.searchsorted(reached, quantile.contiguous()).clamp(max=self.autoencoder.codes - 1)
             drawn.append(token)
         return torch.cat(drawn, dim=1)
+
+    def truncated(self, psi: float) -> Self:
+        """At the temperature psi: codes from p(code | codes before)^(1 / psi), normalised."""
+        other = super().truncated(psi)
+        other.truncation, other.temperature = None, psi
+        return other
 
     def generate(self, latents: Tensor, condition: Tensor | None) -> Tensor:
         with torch.autocast(latents.device.type, enabled=False):  # rounding would draw other codes

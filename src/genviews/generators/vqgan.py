@@ -117,7 +117,8 @@ class VQGAN(Generator):
             E|sg(e) - z|^2 + .25 E|e - sg(z)|^2 (Esser et al. 2021, eq. 4, weighted as in the authors' code); the codes int64
             (B, h w).
         """
-        z, codebook = grids.float().permute(0, 2, 3, 1), self.model.quantize.embedding
+        codebook = self.model.quantize.embedding
+        z = grids.to(codebook.weight.dtype).permute(0, 2, 3, 1)
         with torch.autocast(grids.device.type, enabled=False):
             distances = codebook.weight.square().sum(1) - 2 * z @ codebook.weight.T
         codes = distances.argmin(-1)

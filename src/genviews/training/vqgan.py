@@ -19,7 +19,8 @@ class VQGANOptions(GANOptions):
 
     Attributes:
         loss: The authors' is "hinge".
-        start: Step from which the discriminator learns and counts (paper: 30,001).
+        start: Step from which the discriminator learns and counts (paper: 30,001): when reconstructions are good, or it drowns
+            them and all images become one.
         weight: What the adversarial loss weighs, beside its adaptive weight.
         codebook: What the codebook loss weighs.
         perceptual: What the perceptual loss weighs, where there is a network for it.

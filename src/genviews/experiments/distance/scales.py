@@ -33,7 +33,7 @@ SMALL = Scale(
     options={
         "dcgan": {**_GAN, "batch_size": 64},
         "vaegan": _GAN,
-        "vqgan": {"steps": 400, "lr": 1e-3, "ema": 0.98},
+        "vqgan": {"steps": 500, "lr": 1e-3, "ema": 0.98},
         "gpt": {"steps": 600},
     },
     architecture={
@@ -43,7 +43,7 @@ SMALL = Scale(
         "gpt": {"width": 64, "layers": 3},
     },
     discriminator={"width": 16},
-    vqgan=VQGANOptions(start=100),
+    vqgan=VQGANOptions(start=300),
     simclr=PretrainOptions(steps=300, batch_size=128),
     samples=5000,
     seeds=2,
