@@ -1,6 +1,6 @@
 """Learned views, Table 1: how much a view tells of its image, and how far from it an encoder sees it."""
 
-from ... import devices
+from ... import augmentations, devices
 from ...evaluation import Kind, mutual_information
 from ..cache import Cache
 from ..table import Column, Row, Table
@@ -20,7 +20,9 @@ def measure(spec: Spec, scale: Scale, seed: int, cache: Cache) -> dict[str, floa
     _, images, _ = generator_and_images(spec, scale, cache)
     embedder, _ = embedder_and_distances(scale, images, cache)
     views, _, _ = opened(spec, scale, cache)
-    kind = Kind(views) if spec.views else Kind(views, scale.encoder.augment(images.image_shape))
+    recipe = scale.encoder
+    expert = augmentations.create(recipe.augmentation or "mnist", recipe.side(images.image_shape))
+    kind = Kind(views) if spec.views else Kind(views, expert)
     found = mutual_information(embedder.to(devices.best()), {"kind": kind}, critic=scale.critic, seed=seed)
     return found["kind"].numbers()
 
