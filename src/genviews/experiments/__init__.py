@@ -6,7 +6,6 @@ from .runner import Run, reproduce
 from .std_search import StdSearch, search_std
 
 TABLES = cop_gen.TABLES | disco.TABLES | distance.TABLES | learned_views.TABLES
-TABLES = cop_gen.TABLES | disco.TABLES | distance.TABLES
 """Name -> table."""
 
 __all__ = ["TABLES", "ComparisonOptions", "Run", "StdSearch", "compare_positives", "reproduce", "search_std"]
