@@ -9,7 +9,6 @@ from ..cache import Cache
 from ..table import Row, Table
 from .settings import Scale, Spec, pretrained, under
 
-
 REPORTED = {"aircraft": "aircraft", "birdsnap": "birdsnap", "dtd": "dtd"}
 """The data sets of which the paper's own numbers are known."""
 
