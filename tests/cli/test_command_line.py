@@ -153,7 +153,11 @@ REQUIRED = {
     "pretrain": "digits",
     "evaluate detection": "encoder cells",
     "evaluate finetune": "encoder digits",
+<<<<<<< HEAD
     "evaluate ood": "encoder looks.npz",
+=======
+    "evaluate geometry": "encoder digits",
+>>>>>>> geometry
     "evaluate transfer": "encoder [digits]",
     "evaluate zoo": "[a,b] looks.npz",
     "latents steer": "digits-flow",

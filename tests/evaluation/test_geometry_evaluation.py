@@ -30,7 +30,7 @@ def test_pixels_keep_all_distances() -> None:
     np.testing.assert_allclose(stretch.local, 1, rtol=1e-5)
     np.testing.assert_allclose(stretch.ratios, 1, rtol=1e-5)
     assert stretch.gromov_wasserstein == pytest.approx(0, abs=1e-9) and stretch.cai_lim == pytest.approx(0, abs=1e-6)
-    assert found.alignment == pytest.approx(0, abs=1e-12)  # no augmentation: both views are the image, at twice the size
+    assert found.alignment == pytest.approx(0, abs=1e-12)  # no augmentation: both views are the image
     assert list(found.maps) == ["encoder"] and len(stretch.ratios) == 40 * 39 / 2
 
 

@@ -53,6 +53,6 @@ def test_a_point_is_drawn_where_it_is_in_the_colour_of_its_class() -> None:
 def test_transfer_has_a_column_a_data_set_and_the_paper_s_numbers(tmp_path: Path) -> None:
     scale = replace(TRANSFER.scales["smoke"], seeds=1)
     numbers = TRANSFER.measure(TRANSFER.rows[1].spec, scale, 0, Cache(tmp_path))
-    assert list(numbers) == list(TRANSFER.columns(scale)) == ["digits", "average"]
+    assert list(numbers) == ["digits", "average"]
     assert 0.1 < numbers["digits"] == numbers["average"] <= 1
-    assert set(TRANSFER.rows[0].paper) <= set(TRANSFER.columns(TRANSFER.scales["paper"]))
+    assert list(TRANSFER.columns(scale)) == ["aircraft", "birdsnap", "dtd", "digits", "average"]

@@ -41,6 +41,7 @@ def geometry(
         data: A data set by name or path; its test part is looked at.
         generator: A built-in name, a checkpoint file or a folder, to compare latents with their images too.
         space: "representation" of the backbone, or "embedding" of the projector, not normalised.
+        gromov_wasserstein: Measure the distances across dimensions too.
         image_size: Side in pixels that the images are loaded at; the encoder's, or else their own, if not given.
         out: Run folder: results.json, report.html.
         resume: Show what a finished run in `out` found, or begin again.

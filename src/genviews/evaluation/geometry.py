@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from .. import metrics
+from .. import augmentations, metrics
 from ..data import Images
 from ..data.features import evaluating
 from ..errors import DataError, require_positive
@@ -22,7 +22,6 @@ from ..metrics import sne
 from ..metrics.geometry import spread, standardise
 from ..metrics.sne import Neighbourhoods
 from ..randomness import derive, sample_seeds
-from ..training.method import ViewOptions
 from ..views.sources import draw_conditions
 
 Map = Callable[..., Tensor]
@@ -172,7 +171,8 @@ def geometry(
     chosen = sample_seeds(o.seed, torch.arange(len(data))).argsort()[: o.samples]
     chosen = chosen[data.labels[chosen].argsort(stable=True)]  # classes side by side
     images, seeds = data[chosen][0].to(device).float() / 255, sample_seeds(o.seed, chosen).to(device)
-    augment = ViewOptions(augmentation=o.augmentation).augment(data.image_shape)
+    name = o.augmentation or ("mnist" if data.image_shape[0] == 1 else "simclr")
+    augment = augmentations.create(name, data.image_shape[-1])
     views = [augment(images, derive(seeds, view)) for view in (1, 2)]
     f = _of_encoder(encoder)
     with evaluating(encoder):

@@ -81,7 +81,7 @@ def write(run: Path, results: dict[str, Any]) -> Path:
                 [
                     "P is the neighbourhood that a method wants, Q the one it has; its loss is KL(P || Q), of SimCLR and "
                     "t-SimCLR plus log 2n. First come the first views, classes side by side, then the second views in the same "
-                    "order; each order; full colour stands for the 99th percentile of a matrix."
+                    "order; full colour stands for the 99th percentile of a matrix."
                 ],
                 near,
             ),
