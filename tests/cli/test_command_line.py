@@ -153,11 +153,8 @@ REQUIRED = {
     "pretrain": "digits",
     "evaluate detection": "encoder cells",
     "evaluate finetune": "encoder digits",
-<<<<<<< HEAD
     "evaluate ood": "encoder looks.npz",
-=======
     "evaluate geometry": "encoder digits",
->>>>>>> geometry
     "evaluate transfer": "encoder [digits]",
     "evaluate zoo": "[a,b] looks.npz",
     "latents steer": "digits-flow",
