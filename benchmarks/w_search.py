@@ -2,9 +2,9 @@
 
     uv run python benchmarks/w_search.py
 
-The loop takes a small batch of anchors at a time to PyTorch's Adam, until their mean loss is below the tolerance; what it takes where
-all of the steps are done follows from the time of those. Anchors are samples of the built-in StyleGAN2 in its space w; the encoder
-is pretrained on others for a few steps first. Time is the processor's, for machines that others use too.
+The loop takes a small batch of anchors at a time to PyTorch's Adam, until their mean loss is below the tolerance; the time of a
+loop of a fixed number of steps follows from that of its steps. Anchors are samples of the built-in StyleGAN2 in its space w; the
+encoder is pretrained on others for a few steps first. Time is the processor's, for machines that others use too.
 """
 
 import argparse

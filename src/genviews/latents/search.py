@@ -114,7 +114,8 @@ def w_search(
     """W-search: n latents near each anchor's, whose images an encoder sees at a distance eps1 from it, and apart from each other.
 
     Minimises `losses.view_search` of f(G(w)) by Adam, many anchors at once. An anchor that is done leaves and another takes its
-    place, so that what is found for one depends on its latent and its seed alone, up to the last bits of a float.
+    place, so that what is found for one depends on its latent and its seed alone, but for the last bits of a float, which the
+    paths of views enlarge.
 
     Args:
         generator: G, in the space of the latents.

@@ -63,8 +63,9 @@ def finish(store: Store, images: Images, generator: Generator, left_out: int) ->
             f"{results['spread']:.3f} between views"
         )
     shown = rows[torch.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).long()]
-    real = images[store.read("image", shown)][0]
-    np.savez(store.path / "pictures.npz", real=real.numpy(), views=_pictures(store, shown, generator).numpy())
+    which = store.read("image", shown)
+    shots = {"image": which, "real": images[which][0], "views": _pictures(store, shown, generator)}
+    np.savez(store.path / "pictures.npz", **{name: array.numpy() for name, array in shots.items()})
     write_text(store.path / "results.json", json.dumps(results, indent=1) + "\n")
     return "\n".join([*lines, str(write(store.path, results))])
 
@@ -106,8 +107,11 @@ def write(run: Path, results: dict[str, Any]) -> Path:
 
 
 def _rows(pictures: dict[str, NDArray]) -> Figure:
-    rows = zip(pictures["real"], pictures["views"], strict=True)
-    panels = [sheet(np.concatenate([real[None], views]), "an image and its views", width=700) for real, views in rows]
+    rows = zip(*(pictures[name] for name in ("image", "real", "views")), strict=True)
+    panels = [
+        sheet(np.concatenate([real[None], views]), "an image and its views", label=f"image {index}", width=700)
+        for index, real, views in rows
+    ]
     return Figure(panels, "Evenly spaced in the store.", rows=True)
 
 
