@@ -84,8 +84,8 @@ class Critic(nn.Module):
 
 
 def mine(first: Tensor, second: Tensor, options: CriticOptions | None = None, seed: int = 0) -> float:
-    """Mutual information neural estimation (Belghazi et al. 2018, algorithm 1), in the form by which the paper on assimilating
-    learned views measures views.
+    """Mutual information neural estimation (Belghazi et al. 2018, algorithm 1); the defaults are those of "On assimilating learned
+    views in contrastive learning", Table 1, but for the held-out part.
 
     A critic ascends `dv_bound`, the independent second views of a batch drawn from itself with replacement. The bound of held-out
     pairs is what is returned: a lower bound, below 0 where the critic's knowledge does not hold for other pairs.
@@ -170,8 +170,8 @@ def info_nce_bound(first: Tensor, second: Tensor, temperature: float = 0.1, chun
 
 
 def inner_product_proxy(first: Tensor, second: Tensor) -> Tensor:
-    """E[z_1.z_2] of l2-normalised embeddings of pairs: the proxy of mutual information of Proposition 3.3 of the paper on
-    assimilating learned views.
+    """E[z_1.z_2] of l2-normalised embeddings of pairs: the proxy of mutual information of "On assimilating learned views in
+    contrastive learning", Proposition 3.3.
 
     It is 1 - E[|z_1 - z_2|^2] / 2, and what the pairs contribute to `info_nce_bound`. Among kinds of views whose embeddings are
     spread alike, what other samples contribute is the same, and so the bound orders the kinds as this proxy does.
