@@ -149,6 +149,7 @@ REQUIRED = {
     "pretrain": "digits",
     "evaluate detection": "encoder cells",
     "evaluate finetune": "encoder digits",
+    "evaluate mutual-information": "encoder digits",
     "evaluate transfer": "encoder [digits]",
     "latents steer": "digits-flow",
     "latents search-std": "digits-flow digits",
