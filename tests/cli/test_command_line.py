@@ -155,6 +155,7 @@ REQUIRED = {
     "evaluate finetune": "encoder digits",
     "evaluate ood": "encoder looks.npz",
     "evaluate geometry": "encoder digits",
+    "evaluate mutual-information": "encoder digits",
     "evaluate transfer": "encoder [digits]",
     "evaluate zoo": "[a,b] looks.npz",
     "latents steer": "digits-flow",

@@ -1,5 +1,5 @@
-"""How much two views of an image share, by kind of view, and how far apart they lie ("On assimilating learned views in contrastive
-learning", Table 1 and Figure 2)."""
+"""How much two views of an image share, by kind of view, and how far apart they lie: Table 1 and Figure 2 of "On assimilating
+learned views in contrastive learning"."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

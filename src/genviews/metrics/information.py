@@ -84,8 +84,8 @@ class Critic(nn.Module):
 
 
 def mine(first: Tensor, second: Tensor, options: CriticOptions | None = None, seed: int = 0) -> float:
-    """Mutual information neural estimation (Belghazi et al. 2018, algorithm 1); the defaults are those of "On assimilating learned
-    views in contrastive learning", Table 1, but for the held-out part.
+    """Mutual information neural estimation (Belghazi et al. 2018, algorithm 1); the defaults are those of "On assimilating
+    learned views in contrastive learning", Table 1, but for the held-out part.
 
     A critic ascends `dv_bound`, the independent second views of a batch drawn from itself with replacement. The bound of held-out
     pairs is what is returned: a lower bound, below 0 where the critic's knowledge does not hold for other pairs.
