@@ -65,7 +65,8 @@ def finish(store: Store, images: Images, generator: Generator, left_out: int) ->
     shown = rows[torch.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).long()]
     which = store.read("image", shown)
     shots = {"image": which, "real": images[which][0], "views": _pictures(store, shown, generator)}
-    np.savez(store.path / "pictures.npz", **{name: array.numpy() for name, array in shots.items()})
+    arrays: dict[str, Any] = {name: array.numpy() for name, array in shots.items()}
+    np.savez(store.path / "pictures.npz", **arrays)
     write_text(store.path / "results.json", json.dumps(results, indent=1) + "\n")
     return "\n".join([*lines, str(write(store.path, results))])
 
