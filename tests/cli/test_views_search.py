@@ -56,6 +56,20 @@ def test_search_and_pretrain(capsys: pytest.CaptureFixture[str]) -> None:
     assert "drawn is 9; learned has 1 to 3 views" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "views",
+    [
+        "learned --drawn 2",
+        "inverted --generator digits-flow",
+        "inverted --generator digits-flow --transform search --drawn 2",
+    ],
+)
+def test_pretraining_assimilates_views_kept_and_views_made_in_the_step(views: str) -> None:
+    run("views perturb digits-flow inverted digits --views 2 --out learned")
+    run(f"pretrain {views} --images digits --assimilate a2 --steps 2 --batch_size 8 --out run")
+    assert Path("run/model.safetensors").exists() and Path("run/images/views.png").exists()
+
+
 def test_the_boundary_is_measured_on_expert_views(capsys: pytest.CaptureFixture[str]) -> None:
     run(SEARCH)
     boundary = Store("learned").config.transform["boundary"]
@@ -85,6 +99,11 @@ def test_perturb(capsys: pytest.CaptureFixture[str]) -> None:
         (f"{SEARCH} --threshold -1", "no image is kept; raise the threshold"),
         ("views perturb digits-flow inverted digits --views 0", "views is 0; it must be positive"),
         ("pretrain learned", "learned holds views learned of real images, which it needs too; name them by --images"),
+        (
+            "pretrain inverted --images digits",
+            "inverted holds latents of real images; name these by --images, and their --generator",
+        ),
+        ("pretrain inverted --images digits --generator fashion-stylegan2", "the data set holds images (1, 8, 8)"),
     ],
 )
 def test_bad_input(line: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

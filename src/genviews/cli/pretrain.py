@@ -5,11 +5,22 @@ from typing import Any
 
 from .. import data as datasets
 from .. import generators, latents
-from ..data import BadFile
+from ..data import BadFile, Subset
 from ..errors import OptionError
 from ..training import PretrainOptions
 from ..training import pretrain as pretrain_encoder
-from ..views import CopGenFolder, GeneratedViews, LearnedViews, RealViews, RenderedViews, Store, Views
+from ..views import (
+    CopGenFolder,
+    GeneratedViews,
+    Inversion,
+    LearnedViews,
+    PerturbedViews,
+    RealViews,
+    RenderedViews,
+    SearchedViews,
+    Store,
+    Views,
+)
 
 
 def learned(store: Store, images: str | None, drawn: int, generator: str | None, on_bad_file: BadFile) -> Views:
@@ -18,6 +29,25 @@ def learned(store: Store, images: str | None, drawn: int, generator: str | None,
         raise OptionError(f"{store.path} holds views learned of real images, which it needs too; name them by --images")
     found = generators.load(generator).in_space(store.config.generator.get("space", "z")) if generator else None
     return LearnedViews(datasets.load(images, store.image_shape[-1], on_bad_file=on_bad_file).train, store, drawn, found)
+
+
+def moved(
+    path: Path, images: str | None, generator: str | None, transform: str | None, drawn: int, on_bad_file: BadFile
+) -> Views:
+    """Views of inverted images that are rendered in the training step; images that the generator cannot make are left out."""
+    if images is None or generator is None:
+        raise OptionError(f"{path} holds latents of real images; name these by --images, and their --generator")
+    inversion = Inversion.load(path)
+    found = generators.load(generator).in_space(inversion.space)
+    data = datasets.load(images, found.image_shape[-1], on_bad_file=on_bad_file).train
+    inversion.check(found, data)
+    kept = (~inversion.flagged()).nonzero()[:, 0]
+    if len(kept) < len(inversion.latents):
+        print(f"{len(inversion.latents) - len(kept):,} of {len(inversion.latents):,} images are flagged and left out")
+    if transform == "search":
+        return SearchedViews(Subset(data, kept), inversion.latents[kept], found, drawn=drawn)
+    move = latents.load(transform, latents.LatentTransform) if transform else latents.Gaussian(truncation=None)
+    return PerturbedViews(Subset(data, kept), inversion.latents[kept], found, move, drawn)
 
 
 def source(
@@ -30,15 +60,17 @@ def source(
     seed: int,
     on_bad_file: BadFile,
 ) -> Views:
-    """What `views` names: a store, a folder in COP-Gen's layout, "generated", or a data set."""
+    """What `views` names: a store, inverted images, a folder in COP-Gen's layout, "generated", or a data set."""
     path = Path(views)
+    if (path / "latents.safetensors").exists():
+        return moved(path, images, generator, transform, drawn, on_bad_file)
     if transform and views != "generated":
         raise OptionError(f"transform moves the latents of 'generated' views; {views} has its pairs already")
     if views == "generated":
         if generator is None:
             raise OptionError("views are 'generated' but no generator is named; pass --generator")
-        moved = latents.load(transform, latents.LatentTransform) if transform else latents.Gaussian()
-        return GeneratedViews(generators.load(generator), moved, pairs, seed)
+        move = latents.load(transform, latents.LatentTransform) if transform else latents.Gaussian()
+        return GeneratedViews(generators.load(generator), move, pairs, seed)
     if (path / "store.json").exists():
         store = Store(path)
         if store.config.anchors:
@@ -81,18 +113,22 @@ def pretrain(
       genviews pretrain generated --generator G.pt --transform runs/navigator --watch mnist --log_every 100
       genviews pretrain digits --method viewmaker --steps 60 --batch_size 128 --out runs/viewmaker
       genviews pretrain digits --augmentation runs/viewmaker/viewmaker
+      genviews pretrain runs/learned --images photos/ --assimilate a2 --drawn 2
+      genviews pretrain runs/inverted --images photos/ --generator G.pt --transform search --assimilate a2
       genviews pretrain cifar10 --method viewmaker --assimilate a2 --alpha 0.5 --objective.widths '[32,64,128]'
 
     Args:
-        views: A data set ("digits", "mnist", ..., an npz file, an image folder), a store by `views render`, a folder in COP-Gen's
-            layout, or "generated".
+        views: A data set ("digits", "mnist", ..., an npz file, an image folder), a store by `views render`, `search` or
+            `perturb`, a folder by `invert`, whose latents then move in the training step, a folder in COP-Gen's layout, or
+            "generated".
         out: Run folder; the encoder is its model.safetensors and model.json.
         resume: Go on with the run in `out`.
-        generator: For "generated" views and stores of latents.
-        transform: A navigator or walks for "generated" views; Gaussian steps of std 0.2 if not given.
+        generator: For "generated" views, stores of latents and inverted images.
+        transform: A navigator or walks for "generated" views and inverted images; Gaussian steps of std 0.2 if not given. Of
+            inverted images also "search": one signed gradient step against the encoder as it is.
         pairs: How many distinct "generated" pairs.
-        images: The data set of which a store by `views search` or `views perturb` holds views.
-        drawn: How many of an image's stored views are drawn at each step.
+        images: The data set that was inverted, or of which a store by `views search` or `views perturb` holds views.
+        drawn: How many of an image's learned views enter a step.
         precision: Lightning's: 32-true, bf16-mixed, 16-mixed.
         devices: How many, or "auto" for all.
         workers: Loader processes.
