@@ -1,46 +1,9 @@
 """The tables of "On assimilating learned views in contrastive learning"."""
 
-from . import (
-    figure4,
-    table1,
-    table3,
-    table4,
-    table5,
-    table6,
-    table7,
-    table8,
-    table11,
-    table12,
-    table13,
-    table14,
-    table15,
-    table16,
-    table17,
-    table18,
-    table19,
-)
+from importlib import import_module
 
-TABLES = {
-    f"learned-views/{module.__name__.rpartition('.')[2]}": module.TABLE
-    for module in (
-        table1,
-        table3,
-        table4,
-        table5,
-        table6,
-        table7,
-        table8,
-        table11,
-        table12,
-        table13,
-        table14,
-        table15,
-        table16,
-        table17,
-        table18,
-        table19,
-        figure4,
-    )
-}
+NAMES = (*(f"table{number}" for number in (1, 3, 4, 5, 6, 7, 8, *range(11, 20))), "figure4")
+
+TABLES = {f"learned-views/{name}": import_module(f".{name}", __name__).TABLE for name in NAMES}
 
 __all__ = ["TABLES"]

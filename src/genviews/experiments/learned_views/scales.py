@@ -1,5 +1,7 @@
 """The scales the tables of learned views run at: "smoke" to see that they run, "small" on two cores, "paper" for its own."""
 
+from dataclasses import replace
+
 from ...latents import SearchOptions
 from ...latents.inversion import InversionOptions
 from ...metrics import CriticOptions
@@ -10,27 +12,20 @@ from .settings import Scale
 CROSS = {"temperature": 0.5, "negatives": "cross"}
 """The paper's InfoNCE."""
 
+TINY = GeneratorRecipe(
+    family="stylegan2",
+    image_size=8,
+    options={"steps": 2, "batch_size": 4},
+    architecture={"latent_dim": 8, "mapping": (8, 8), "channels": (8, 8)},
+    discriminator={"channels": (8, 8)},
+)
+
 SMOKE = Scale(
     data="digits",
     generators={
-        "gan": GeneratorRecipe(
-            family="stylegan2",
-            image_size=8,
-            options={"steps": 2, "batch_size": 4},
-            architecture={"latent_dim": 8, "mapping": (8, 8), "channels": (8, 8)},
-            discriminator={"channels": (8, 8)},
-        ),
-        "vae": GeneratorRecipe(
-            family="mlp_vae", image_size=8, options={"steps": 2, "batch_size": 4}, architecture={"latent_dim": 4}
-        ),
-        "augmented": GeneratorRecipe(
-            family="stylegan2",
-            image_size=8,
-            options={"steps": 2, "batch_size": 4},
-            architecture={"latent_dim": 8, "mapping": (8, 8), "channels": (8, 8)},
-            discriminator={"channels": (8, 8)},
-            objective=GANOptions(augment="expert"),
-        ),
+        "gan": TINY,
+        "vae": replace(TINY, family="mlp_vae", architecture={"latent_dim": 4}, discriminator={}),
+        "augmented": replace(TINY, objective=GANOptions(augment="expert")),
     },
     images=64,
     seeds=1,
