@@ -9,7 +9,7 @@ from genviews.encoders import Features
 from genviews.evaluation import autoencoding
 from genviews.evaluation.autoencoding import some
 from genviews.generators import MLPGAN, VAEGAN, VQGAN
-from genviews.metrics.codebook import codebook_perplexity
+from genviews.metrics import codebook_perplexity
 from genviews.randomness import normal, sample_seeds
 from genviews.views import DecodedImages
 from genviews.views.store import quantise

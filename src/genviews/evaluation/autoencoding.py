@@ -10,8 +10,7 @@ from ..data import Images, Splits, Subset, extract, mapped
 from ..encoders import Features
 from ..errors import ShapeError, require_positive
 from ..generators import VQGAN, Generator
-from ..metrics import Estimate, feature_statistics
-from ..metrics.codebook import codebook_perplexity
+from ..metrics import Estimate, codebook_perplexity, feature_statistics
 from ..randomness import sample_seeds, uniform
 from ..views import DecodedImages, GeneratedImages
 

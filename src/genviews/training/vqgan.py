@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import OptionError
 from ..losses.adversarial import Form, discriminator_loss, generator_loss
-from ..metrics.codebook import codebook_perplexity
+from ..metrics import codebook_perplexity
 from .autoencoder_learner import AutoencoderLearner
 from .gans import GANOptions, constant
 
