@@ -103,7 +103,7 @@ def test_perturb(capsys: pytest.CaptureFixture[str]) -> None:
             "pretrain inverted --images digits",
             "inverted holds latents of real images; name these by --images, and their --generator",
         ),
-        ("pretrain inverted --images digits --generator fashion-stylegan2", "the data set holds images (1, 8, 8)"),
+        ("pretrain inverted --images digits --generator fashion-stylegan2", "these latents are of generator.class=RealNVP"),
     ],
 )
 def test_bad_input(line: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
