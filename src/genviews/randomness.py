@@ -42,6 +42,11 @@ def sample_seeds(seed: int, indices: Tensor) -> Tensor:
     return derive(_mix(indices.long() * _GAMMA), seed)
 
 
+def shuffled(count: int, seed: int) -> Tensor:
+    """The integers below `count` in an order of the seed's, int64 (count,)."""
+    return sample_seeds(seed, torch.arange(count)).argsort()
+
+
 def as_seeds(rng: Rng, n: int, device: torch.device | str | None = None) -> Tensor:
     """The seeds int64 (n,) that `rng` stands for.
 

@@ -103,13 +103,13 @@ def train(
         raise OptionError(f"perceptual is {perceptual}, but a vaegan has the discriminator's features; leave it out")
     if encoder == "simclr" and family != "vaegan":
         raise OptionError("encoder is 'simclr', which makes latents of a vaegan; choose that family, or a run folder")
+    if encoder and decoupled:
+        raise OptionError(f"encoder is {encoder!r}, which is kept, and decoupled trains one first; leave one of them out")
     weakening = Weakening(weaken, amount) if decoupled else None
     splits = datasets.load(data, image_size, on_bad_file=on_bad_file)
     kept: Any = None
     if encoder == "simclr":
-        kept = simclr_autoencoder(
-            splits.train, replace(simclr, seed=seed), out / "simclr", resume=True, architecture=architecture
-        )
+        kept = simclr_autoencoder(splits.train, replace(simclr, seed=seed), out / "simclr", resume, architecture=architecture)
     elif encoder:
         kept = generators.load(encoder)
     found = train_autoencoder(
@@ -127,7 +127,7 @@ def train(
         checkpoint_every=checkpoint_every,
         log_every=log_every,
     )
-    _show(found, splits, Path(data).stem, out, features, samples, seed)
+    _show(found, splits, Path(data).stem, out, resume, features, samples, seed)
 
 
 def prior(
@@ -185,14 +185,16 @@ def prior(
         checkpoint_every=checkpoint_every,
         log_every=log_every,
     )
-    _show(found, splits, Path(data).stem, out, features, samples, seed)
+    _show(found, splits, Path(data).stem, out, resume, features, samples, seed)
 
 
 def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _show(found: Generator, data: Splits, name: str, out: Path, features: str | None, samples: int, seed: int) -> None:
+def _show(
+    found: Generator, data: Splits, name: str, out: Path, resume: bool, features: str | None, samples: int, seed: int
+) -> None:
     """Pictures, numbers and the page."""
     found.to(devices.best())
     pictures = {"prior": (sheet(found, seed), 8)}
@@ -205,7 +207,8 @@ def _show(found: Generator, data: Splits, name: str, out: Path, features: str | 
         save_grid(out / "images" / f"{title}.png", images, columns)
     results = read_json(out / "results.json")
     if features != "none" and (features or data.train.labels.min() >= 0):
-        judge = encoders.features(features) if features else train_classifier(data, name=name, out=out / "features", resume=True)
+        folder = out / "features"
+        judge = encoders.features(features) if features else train_classifier(data, name=name, out=folder, resume=resume)
         measured = asdict(evaluation.autoencoding(found, data, judge, samples=samples, seed=seed))
         write_text(out / "results.json", json.dumps(results | {"measured": measured}, indent=1) + "\n")
         score = measured["inception_score"]

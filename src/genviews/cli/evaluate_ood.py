@@ -1,7 +1,7 @@
 """`genviews evaluate ood`."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +9,7 @@ from .. import data as datasets
 from .. import devices, encoders, evaluation, runs
 from ..checkpoints import write_text
 from ..data import BadFile
+from ..errors import OptionError
 from ..reports import write_report
 from ..training import FinetuneOptions
 
@@ -50,6 +51,8 @@ def ood(
         on_bad_file: An image file that cannot be read: "error" refuses the folder, "skip" leaves the file out and names it.
     """
     settings = FinetuneOptions(**options)
+    if protocol == "linear" and replace(settings, seed=0) != FinetuneOptions():
+        raise OptionError("protocol is 'linear', which takes no options of fine-tuning but the seed; add --protocol finetune")
     table = evaluation.ood(
         encoders.load(encoder).to(devices.best()),
         datasets.domains(data, image_size, on_bad_file=on_bad_file),

@@ -1,5 +1,6 @@
 """Images of the same classes in several domains: photographs, paintings, sketches."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,6 +69,19 @@ class DomainImages:
     def class_names(self) -> tuple[str, ...]:
         return self.images.class_names
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of labels, domains, the size, and the pixels in memory or each file's path, size and time."""
+        digest = hashlib.sha256(f"{self.images.image_shape} {self.domain_names}".encode())
+        for array in (self.labels, self.domains):
+            digest.update(array.numpy().data)
+        if isinstance(self.images, ArrayImages):
+            digest.update(self.images.images.contiguous().numpy().data)
+        else:
+            stats = [(path, path.stat()) for path in self.images.paths]
+            digest.update("".join(f"{path} {found.st_size} {found.st_mtime_ns}\n" for path, found in stats).encode())
+        return digest.hexdigest()
+
     def resized(self, size: int) -> "DomainImages":
         """The same images at size x size pixels."""
         return replace(self, images=self.images.resized(size))
@@ -112,7 +126,10 @@ def _npz(path: Path) -> DomainImages:
     if lacking := [key for key in needed if key not in arrays]:
         raise DataError(f"{path} holds {', '.join(arrays)}, no {lacking[0]}; {LAYOUT}")
     parts = [array_images(path, arrays, end) for end in ends]
-    images = ArrayImages(torch.cat([p.images for p in parts]), torch.cat([p.labels for p in parts]), parts[0].class_names)
+    if len(shapes := {part.image_shape for part in parts}) > 1:
+        raise DataError(f"{path} holds images {' and '.join(map(str, sorted(shapes)))} in its parts; bring them to one size")
+    classes = max((part.class_names for part in parts), key=len)
+    images = ArrayImages(torch.cat([p.images for p in parts]), torch.cat([p.labels for p in parts]), classes)
     of = np.concatenate([arrays[f"domains{end}"] for end in ends])
     if of.dtype.kind not in "iu":
         raise DataError(f"{path}: domains are {of.dtype}; they must be integers, with their names in domain_names")

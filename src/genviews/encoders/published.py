@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from ..errors import OptionError
 from .backbones import Encoder
 
 
@@ -24,7 +25,10 @@ def published(name: str, in_channels: int = 3) -> tuple[Encoder, bool]:
     import timm  # takes seconds
     from huggingface_hub import try_to_load_from_cache
 
-    config = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    try:
+        config = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    except RuntimeError as error:  # of a tag that there is not
+        raise OptionError(f"backbone {name!r}: {error}") from None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         encoder = Encoder(name, in_channels, config.input_size[-1] if config else None)

@@ -113,7 +113,7 @@ def encode(
         name: Of the encoder, for files and errors.
         encoder: float32 images (B, C, H, W) in [0, 1] -> (B, D).
         data: N images.
-        folder: Where features are kept, by name and a hash of the encoder, and taken from; None keeps nothing.
+        folder: Where features are kept, by name and hashes of the encoder and the images, and taken from; None keeps nothing.
         device: To encode on; None for where the encoder is.
 
     Returns:
@@ -123,7 +123,7 @@ def encode(
         ShapeError: If the encoder cannot take the images; names it.
         NonFiniteError: If a feature is NaN or infinite; names the encoder too.
     """
-    path = folder / f"{name}-{describe(encoder)['sha256'][:16]}.safetensors" if folder else None
+    path = folder / f"{name}-{describe(encoder)['sha256'][:16]}-{data.fingerprint[:16]}.safetensors" if folder else None
     if path and path.exists():
         return read(path)["features"]
     images, size = data.images, getattr(encoder, "image_size", None)

@@ -56,7 +56,7 @@ class LatentDiffusion(Generator):
             patch_size=patch,
             num_embeds_ada_norm=1,
         )
-        scheduler: Any = DDIMScheduler(1000, clip_sample=False, set_alpha_to_one=False, steps_offset=1)
+        scheduler: Any = DDIMScheduler(1000, clip_sample=False, set_alpha_to_one=False, timestep_spacing="trailing")
         scheduler.set_timesteps(steps)
         self.scheduler = scheduler
         self.config = {

@@ -13,6 +13,7 @@ from .. import generators
 from ..data import Images, Subset, mapped
 from ..errors import OptionError
 from ..generators import DISCRIMINATORS, FAMILIES
+from ..randomness import shuffled
 from ..views import RealViews
 from .autoencoder_learner import AutoencoderLearner, Weakening
 from .generator_learner import GeneratorOptions
@@ -118,8 +119,8 @@ def train_autoencoder(
         results = train_learner(module, views, family, folder, resume, **trainer)
         trained = module.trained.frozen()
         if isinstance(trained, generators.VQGAN):
-            first = Subset(images, torch.arange(min(len(images), _STANDARDISED)))
-            trained.standardise(mapped(trained.continuous, first, options.batch_size, trained.device))
+            some = Subset(images, shuffled(len(images), options.seed)[:_STANDARDISED])
+            trained.standardise(mapped(trained.continuous, some, options.batch_size, trained.device))
         write_results(folder, {"kind": "autoencoder", **results, "config": trained.config, "stage": _stage(weaken, encoder)})
         rank_zero_only(generators.save)(trained, folder)
         return trained

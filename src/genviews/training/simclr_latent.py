@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .. import generators
 from ..data import Images, mapped
-from ..errors import require_options
+from ..errors import OptionError, require_options
 from ..generators import VAEGAN
 from ..views import RealViews
 from .fit import fit
@@ -59,18 +59,23 @@ def simclr_autoencoder(
     if resume and out and (out / "model.json").exists():
         found: Any = generators.load(out)
         return found
+    if recipe and (recipe.method != "simclr" or recipe.assimilate):
+        given = f"method is {recipe.method!r}, assimilate {recipe.assimilate!r}"
+        raise OptionError(f"{given}; these latents are of SimCLR on images alone")
     recipe, views = replace(recipe or PretrainOptions(), image_size=images.image_shape[-1]), RealViews(images)
     require_options(VAEGAN, architecture or {})
+    require_options(SimCLR, recipe.objective)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         vaegan = VAEGAN(images.image_shape, **(architecture or {}))
         encoder: Any = Representation(vaegan)
-        method = SimCLR(encoder, views, recipe.augment(images.image_shape), recipe)
+        method = SimCLR(encoder, views, recipe.augment(images.image_shape), recipe, **recipe.objective)
     fit(
         method,
         views,
         steps=recipe.steps,
         batch_size=recipe.batch_size,
+        accumulate=recipe.accumulate,
         seed=recipe.seed,
         out=out,
         resume=resume,

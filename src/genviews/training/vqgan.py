@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ..errors import OptionError
 from ..losses.adversarial import Form, discriminator_loss, generator_loss
 from ..metrics import codebook_perplexity
+from ..randomness import shuffled
 from .autoencoder_learner import AutoencoderLearner
 from .gans import GANOptions, constant
 
@@ -74,8 +75,8 @@ class VQGAN(AutoencoderLearner):
         super().__init__(*args, kept=kept)
         self.perceptual = perceptual.eval().requires_grad_(False) if perceptual else None
         if not kept:
-            first = torch.arange(min(len(self.views), self.options.batch_size))
-            self.generator.initialise(self.generator.continuous(self.views(*self.views[first]).first))
+            some = shuffled(len(self.views), self.options.seed)[: self.options.batch_size]
+            self.generator.initialise(self.generator.continuous(self.views(*self.views[some]).first))
 
     def training_step(self, batch: tuple[tuple[Tensor, ...], Tensor], _: int) -> Tensor:
         o, vqgan = self.gan_options, self.generator

@@ -63,7 +63,7 @@ class GeneratedImages:
             raise NonFiniteError(
                 f"sample {int(indices[finite.int().argmin()])} has NaN or infinite pixels; look at the generator"
             )
-        return quantise(images), labels
+        return quantise(images).cpu(), labels
 
     def _labels(self, seeds: Tensor) -> Tensor:
         classes = self.generator.num_conditions
@@ -104,7 +104,7 @@ class DecodedImages:
         images, labels = self.images[indices]
         with evaluating(self.generator):
             z = self._latents(images.to(self.generator.device).float() / 255, indices)
-            return quantise(self.generator(z)), labels
+            return quantise(self.generator(z)).cpu(), labels
 
     def _latents(self, images: Tensor, indices: Tensor) -> Tensor:
         if self.seed is None or not isinstance(self.generator, VAE):

@@ -85,11 +85,11 @@ def opened(name: str, scale: Scale) -> DomainImages:
 
 def pretrained(method: str, name: str, data: DomainImages, held: int, scale: Scale, seed: int, cache: Cache) -> Encoder:
     """The encoder of a method and seed for the domain held out of one of the scale's data sets, trained or found."""
-    images: Images
+    images: Images = Subset(data.images, (data.domains != held).nonzero()[:, 0])
+    made_of: list[Any] = [data.fingerprint, held]
     if scale.images:
-        images, made_of = datasets.load(scale.images, scale.image_size).train, [scale.images, scale.image_size]
-    else:
-        images, made_of = Subset(data.images, (data.domains != held).nonzero()[:, 0]), [scale.sets[name], scale.image_size, held]
+        images = datasets.load(scale.images, scale.image_size).train
+        made_of = [scale.images, scale.image_size, len(images)]
     recipe = replace(scale.encoder, method=method, seed=seed, objective=scale.objectives.get(method, {}))
     with cache.folder("encoders", [made_of, recipe]) as folder:
         found = pretrain(

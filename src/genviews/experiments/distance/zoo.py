@@ -19,7 +19,16 @@ def measure(number: str, scale: Scale, seed: int, cache: Cache) -> dict[str, flo
 
 def _numbers(name: str, scale: Scale, seed: int, cache: Cache) -> dict[str, float]:
     """All numbers of a zoo on one data set, measured or found."""
-    made_of = [scale.sets[name], scale.images, scale.image_size, scale.encoder, scale.objectives, scale.zoo, scale.methods, seed]
+    made_of = [
+        opened(name, scale).fingerprint,
+        scale.images,
+        scale.image_size,
+        scale.encoder,
+        scale.objectives,
+        scale.zoo,
+        scale.methods,
+        seed,
+    ]
     with cache.folder("zoos", made_of) as folder:
         path = folder / "numbers.json"
         if not path.exists():
