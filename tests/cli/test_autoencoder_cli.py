@@ -78,6 +78,7 @@ def test_a_prior_makes_a_generator_of_a_vqgan(tmp_path: Path, capsys: pytest.Cap
         ("train digits --decoupled --encoder digits-flow", "leave one of them out"),
         ("train digits --architecture.wings 2", "VAEGAN has no option 'wings'; it has image_shape, latent_dim"),
         ("train digits --family vqgan --architecture.width 9", "width is 9, decoder_width 9; each must be a multiple of 8"),
+        ("train digits --encoder simclr --simclr.method byol", "method is 'byol', assimilate None; these latents are of SimCLR"),
         ("train digits --family vqgan --encoder simclr", "encoder is 'simclr', which makes latents of a vaegan"),
         ("train digits --image_size 20", "image_shape is (1, 20, 20); this network's images are square, of 8, 16"),
         ("train digits --steps 0", "steps is 0; it must be positive"),

@@ -87,6 +87,7 @@ def test_a_folder_of_encoders_is_a_zoo() -> None:
         ("zoo [zoo/one] looks.npz", "the zoo holds one; a ranking takes two or more"),
         ("ood zoo/one nowhere", "data 'nowhere' is no folder, zip archive or npz file that exists"),
         ("ood zoo/one looks.npz --trials 0", "trials is 0; it must be positive"),
+        ("ood zoo/one looks.npz --steps 9", "protocol is 'linear', which takes no options of fine-tuning but the seed"),
         ("ood nothing looks.npz", "nothing/model.json is missing"),
     ],
 )

@@ -87,6 +87,7 @@ def test_pacs(shared: Path) -> None:
         ),
         ({"domains_train": np.array([0, 0, 1, 1, 2, 9])}, "domains to 9 and classes to 1, and names of 3 and 2; name each"),
         ({"domains_train": np.array([0, 0, 1, 1, 2, -1])}, "without a class or a domain"),
+        ({"images_test": np.zeros((2, 9, 9), np.uint8)}, r"holds images .* and .* in its parts; bring them to one size"),
         ({"domains_train": np.ones(6)}, "domains are float64; they must be integers"),
         ({"domains_train": np.array([0, 1])}, r"8 images have domains torch.int64 \(4,\); give an integer each"),
     ],

@@ -50,3 +50,5 @@ def test_the_weights_of_the_cache_are_taken_with_their_normalisation(cache: Path
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(OptionError, match="backbone 'resnet8' is neither"):
         published("resnet8")
+    with pytest.raises(OptionError, match=r"backbone 'resnet18\.nobody': "):
+        published("resnet18.nobody")

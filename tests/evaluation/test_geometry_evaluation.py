@@ -13,6 +13,7 @@ from genviews.data import ArrayImages
 from genviews.encoders import Encoder
 from genviews.errors import DataError, OptionError
 from genviews.evaluation import GeometryOptions, geometry
+from genviews.generators import VQGAN
 from genviews.losses import info_nce, student_t_info_nce
 from genviews.metrics import alignment, participation_ratio
 
@@ -88,6 +89,8 @@ def test_what_has_no_geometry_is_refused() -> None:
         def forward(self, images: Tensor) -> Tensor:
             return images.flatten(1) * math.nan
 
+    with pytest.raises(OptionError, match="the images of a VQGAN jump as its latents move"):
+        geometry(nn.Flatten(), DIGITS, QUICK, VQGAN((1, 8, 8), width=8, multipliers=(1, 1), codes=4, code_dim=4, attention=False))
     with pytest.raises(DataError, match="outputs are all one point"):
         geometry(Collapsed(), DIGITS, QUICK)
     with pytest.raises(DataError, match="outputs have a NaN or infinite value in row 0"):

@@ -123,6 +123,7 @@ def test_features_are_extracted_once(tmp_path: Path) -> None:
     with torch.no_grad():
         encoder.backbone[0].weight += 1
     assert not encode("one", encoder, found, tmp_path).equal(first) and len([*tmp_path.iterdir()]) == 2
+    assert not encode("one", encoder, DATA, tmp_path).equal(encode("one", encoder, found, tmp_path))
 
 
 def test_each_encoder_is_fed_its_own_size(tmp_path: Path) -> None:

@@ -76,19 +76,19 @@ def test_each_kind_of_view_comes_from_its_source(views: str | None, kind: type, 
 
 def test_the_boundary_is_how_far_apart_expert_views_are(cache: Cache) -> None:
     generator, images, _ = generator_and_images(Spec(), SMOKE, cache)
-    inversion, _ = invert(Spec(), SMOKE, generator, images, cache)
-    store, _ = learned(Spec(views="search"), SMOKE, generator, images, inversion, cache)
+    inverted = invert(Spec(), SMOKE, generator, images, cache)
+    store, _ = learned(Spec(views="search"), SMOKE, generator, images, *inverted, cache)
     _, distances = embedder_and_distances(SMOKE, images, cache)
     assert store.config.transform["boundary"] == pytest.approx(float(distances.mean()), rel=1e-5)
-    given, _ = learned(Spec(views="search", search={"boundary": 0.2}), SMOKE, generator, images, inversion, cache)
+    given, _ = learned(Spec(views="search", search={"boundary": 0.2}), SMOKE, generator, images, *inverted, cache)
     assert given.config.transform["boundary"] == 0.2 and given.path != store.path
 
 
 def test_a_perturbation_is_as_far_as_its_row_says(cache: Cache) -> None:
     generator, images, _ = generator_and_images(Spec(), SMOKE, cache)
-    inversion, _ = invert(Spec(), SMOKE, generator, images, cache)
+    inverted = invert(Spec(), SMOKE, generator, images, cache)
     spec = Spec(views="perturb", std=0.5, projected=True, cached=3)
-    store, _ = learned(spec, SMOKE, generator, images, inversion, cache)
+    store, _ = learned(spec, SMOKE, generator, images, *inverted, cache)
     latents = store.read("latents", torch.arange(4))
     assert latents.shape == (4, 4, generator.latent_dim)
     steps = (latents[:, 1:] - latents[:, :1]).square().mean(2).sqrt()

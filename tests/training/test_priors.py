@@ -109,6 +109,12 @@ def test_ddim_finds_the_image_where_the_noise_is_known() -> None:
     torch.testing.assert_close(model(normal(torch.arange(3), 64)), VQ(point).expand(3, -1, -1, -1), rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.parametrize("steps", [3, 50, 600, 1000])
+def test_ddim_begins_where_all_is_noise(steps: int) -> None:
+    times = LatentDiffusion(VQ.config, **(SIZES["dit"] | {"steps": steps})).scheduler.timesteps
+    assert len(times) == steps and times[0] == 999 and times[-1] >= 0
+
+
 @pytest.mark.parametrize("kind", PRIORS)
 def test_a_prior_trains_beside_an_autoencoder_that_stays_and_resumes(kind: str, tmp_path: Path) -> None:
     whole = train(kind, tmp_path / "whole")

@@ -10,7 +10,7 @@ from ..augmentations import create
 from ..checkpoints import write_text
 from ..data import BadFile, Images
 from ..encoders import Embedder
-from ..errors import require_positive
+from ..errors import OptionError, require_positive
 from ..evaluation import Kind, correlations
 from ..evaluation import mutual_information as estimate
 from ..latents import Gaussian
@@ -80,6 +80,8 @@ def mutual_information(
         kinds |= {f"T_z std {std:g}": Kind(GeneratedViews(g, Gaussian(std), samples, seed, anew=True)) for std in stds}
     for store in stores:
         stored = source(str(store), generator, None, samples, images=data, drawn=1, seed=seed, on_bad_file=on_bad_file)
+        if type(stored) is RealViews:
+            raise OptionError(f"{store} is no store of views; give folders by views render, search or perturb")
         kinds[str(store)] = Kind(stored)
     table = estimate(found, kinds, samples=samples, temperature=temperature, critic=critic, seed=seed, batch_size=batch_size)
     correlated = correlations(table)

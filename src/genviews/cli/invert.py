@@ -65,7 +65,8 @@ def invert(
     if method == "in-domain" or (method == "auto" and not found.encodes):
         trainer = {"checkpoint_every": checkpoint_every, "log_every": log_every}
         learned = train_inversion_encoder(found, images, encoder, out / "encoder", resume, perceptual=features, **trainer)
-        learned.to(found.device)
+        for part in filter(None, (found, features, learned)):
+            part.to(devices.best())  # training leaves them on the CPU
     inversion = invert_images(
         found,
         images,

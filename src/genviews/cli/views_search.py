@@ -68,7 +68,7 @@ def search(
     inversion.check(found, images)
     if settings.boundary is None:
         some = torch.arange(min(EXPERTS, len(images)))
-        augment = ViewOptions(augmentation=augmentation).augment(images.image_shape)
+        augment = ViewOptions(augmentation=augmentation).augment(images.image_shape).to(device)
         experts = images[some][0].to(device).float() / 255
         settings = settings.measured(expert_distances(f, experts, augment, sample_seeds(seed, some).to(device)))
     flagged = inversion.flagged(threshold)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from .. import augmentations, metrics
 from ..data import Images
 from ..data.features import evaluating
-from ..errors import DataError, OptionError, require_positive
+from ..errors import DataError, require_positive
 from ..generators import Generator
 from ..metrics import sne
 from ..metrics.geometry import spread, standardise
@@ -172,11 +172,8 @@ def geometry(
     chosen = chosen[data.labels[chosen].argsort(stable=True)]  # classes side by side
     images, seeds = data[chosen][0].to(device).float() / 255, sample_seeds(o.seed, chosen).to(device)
     name = o.augmentation or ("mnist" if data.image_shape[0] == 1 else "simclr")
-    if generator is not None and generator.discrete:
-        kind = type(generator).__name__
-        raise OptionError(
-            f"the images of a {kind} jump as latents move, which have no Lipschitz constant; name another generator"
-        )
+    if generator is not None:
+        generator.require_smooth()
     augment = augmentations.create(name, data.image_shape[-1])
     views = [augment(images, derive(seeds, view)) for view in (1, 2)]
     f = _of_encoder(encoder)

@@ -188,6 +188,15 @@ class Generator(nn.Module):
         tensor = next(self.parameters(), None)
         return torch.device("cpu") if tensor is None else tensor.device
 
+    def require_smooth(self) -> None:
+        """Refuses a `discrete` generator, for what follows derivatives to its latents.
+
+        Raises:
+            OptionError: If it is one.
+        """
+        if self.discrete:
+            raise OptionError(f"the images of a {type(self).__name__} jump as its latents move; name a generator without codes")
+
     def frozen(self) -> Self:
         """In eval mode and without gradients to the weights; gradients to the latents stay."""
         return self.eval().requires_grad_(False)

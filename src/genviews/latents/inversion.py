@@ -179,6 +179,8 @@ def invert(
         raise ShapeError(f"images are {images.dtype} {tuple(images.shape)}; pass float32 (N, C, H, W) in [0, 1] with N > 0")
     require_invertible(generator, images.shape[1:], encoder)
     method = choose_method(generator, encoder, method)
+    if method != "encode":
+        generator.require_smooth()
     start: Any = nearest_start(generator, options) if method == "optimise" else encoder
     if method == "encode" and generator.encodes:
         start = generator.encode

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..data.features import evaluating
-from ..errors import OptionError, ShapeError, require_choices, require_positive
+from ..errors import NonFiniteError, OptionError, ShapeError, require_choices, require_positive
 from ..generators.base import Generator
 from ..losses import spread, view_search
 from ..losses.search import Distance
@@ -140,6 +140,7 @@ def w_search(
     if latents.ndim != 2 or not len(latents) or (targets is not None and len(targets) != len(latents)):
         wrong = "" if targets is None else f" and targets {tuple(targets.shape)}"
         raise ShapeError(f"w_search takes latents (N, D), N > 0, and a target for each; got {tuple(latents.shape)}{wrong}")
+    generator.require_smooth()
     waiting = torch.arange(len(latents), device=latents.device)
     seeds = sample_seeds(0, waiting) if seeds is None else as_seeds(seeds, len(latents), latents.device)
     adam, done = RowAdam(o.lr), []
@@ -167,7 +168,10 @@ def w_search(
                 adam.keep(going)
             moving, steps = moving + adam.step(gradient), steps + 1
     order, *found = map(torch.cat, zip(*done, strict=True))
-    return Searched(*(part[order.argsort()] for part in found))
+    searched = Searched(*(part[order.argsort()] for part in found))
+    if not (finite := searched.loss.isfinite() & searched.latents.isfinite().flatten(1).all(1)).all():
+        raise NonFiniteError(f"anchor {int(finite.int().argmin())} has no finite views; lower lr, or check encoder and generator")
+    return searched
 
 
 def _embed(generator: Generator, encoder: nn.Module, latents: Tensor) -> Tensor:
@@ -219,7 +223,8 @@ def fast_gradient_views(
         float32 (B, count, D), without gradients.
     """
     near = torch.stack([latents + noise * normal(derive(seeds, view), latents.shape[1]) for view in range(count)], dim=1)
-    with evaluating(generator), evaluating(encoder), torch.enable_grad():
+    exact = torch.autocast(latents.device.type, enabled=False)  # whose rounding is larger than the noise
+    with exact, evaluating(generator), evaluating(encoder), torch.enable_grad():
         near.requires_grad_()
         views = _embed(generator, encoder, torch.cat([latents, near.flatten(0, 1)]))
         anchors, views = views.split([len(latents), len(latents) * count])

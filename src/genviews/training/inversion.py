@@ -156,6 +156,7 @@ def train_inversion_encoder(
     """
     options = options or InversionEncoderOptions()
     require_invertible(generator, images.image_shape)
+    generator.require_smooth()
     if resume and out and (out / "model.json").exists():
         return encoders.load(out).requires_grad_(False)
     channels, *sides = generator.image_shape

@@ -204,8 +204,11 @@ class Method(Learner):
         return {"optimizer": optimizer, "lr_scheduler": warmup_cosine(optimizer, o.steps, o.warmup, o.final_lr)}
 
     def keep(self, out: Path) -> None:
-        """Writes what a run has beside its encoder: the projector, and images/views.png."""
+        """Writes what belongs to the encoder beside it: the projector."""
         save_projector(self.projector, out)
+
+    def draw(self, out: Path) -> None:
+        """Writes images/views.png, what the encoder saw."""
         (out / "images").mkdir(exist_ok=True)
         rows = self.picture()
         save_image(rows.flatten(0, 1).clamp(0, 1), out / "images" / "views.png", nrow=rows.shape[1], padding=1)

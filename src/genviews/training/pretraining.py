@@ -105,4 +105,5 @@ def pretrain(
     if out:
         rank_zero_only(module.eval().keep)(out)
         rank_zero_only(encoders.save)(module.encoder, out, options=asdict(recipe))
+        rank_zero_only(module.draw)(out)
     return module.encoder.eval()

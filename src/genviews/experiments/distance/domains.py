@@ -67,9 +67,8 @@ class Scale:
 
 
 def columns(scale: Scale) -> dict[str, str]:
-    """A column for each data set, and one for their average where there are all."""
-    found = {name: TITLES[name] for name in scale.sets}
-    return found | ({"average": "average"} if len(found) == len(TITLES) else {})
+    """A column for each of the papers' data sets and one for their average; those that a scale has not stay empty."""
+    return {**TITLES, "average": "average"}
 
 
 def averaged(numbers: Mapping[str, float]) -> dict[str, float]:

@@ -169,7 +169,7 @@ def opened(spec: Spec, scale: Scale, cache: Cache) -> tuple[Views, list[Any], Sp
         move = transform(spec, scale)
         views, how = PerturbedViews(images, inversion.latents, generator, move, spec.drawn), [inverted, describe(move)]
     else:
-        store, how = learned(spec, scale, generator, images, inversion, cache)
+        store, how = learned(spec, scale, generator, images, inversion, inverted, cache)
         views = LearnedViews(images, store, spec.drawn)
     return views, [*made_of, spec.views, how, spec.drawn], data
 
@@ -207,9 +207,9 @@ def transform(spec: Spec, scale: Scale) -> LatentTransform:
 
 
 def learned(
-    spec: Spec, scale: Scale, generator: Generator, images: Images, inversion: Inversion, cache: Cache
+    spec: Spec, scale: Scale, generator: Generator, images: Images, inversion: Inversion, inverted: list[Any], cache: Cache
 ) -> tuple[Store, list[Any]]:
-    """The store of a row's views, made or found, and what it is made of."""
+    """The store of a row's views, made or found of latents that are `inverted` so, and what it is made of."""
     count = spec.cached or scale.cached
     learning: Search | Perturb
     if spec.views == "perturb":
@@ -218,7 +218,7 @@ def learned(
         options = replace(scale.search, views=count, **spec.search)
         embedder, distances = embedder_and_distances(scale, images, cache)
         learning = Search(embedder.to(devices.best()), options.measured(distances))
-    made_of = [describe(generator), inversion.about["images"], inversion.about["method"], learning.describe()]
+    made_of = [*inverted, learning.describe()]
     with cache.folder("learned", made_of) as folder:
         generator.to(devices.best())
         return render_learned(generator, inversion.latents, images, folder, learning, resume=True), made_of
@@ -232,9 +232,8 @@ def embedder_and_distances(scale: Scale, images: Images, cache: Cache) -> tuple[
         embedder = encoders.embedder(folder).to(devices.best())
     indices = torch.arange(min(MEASURED, len(images)))
     seen = images[indices][0].to(devices.best()).float() / 255
-    return embedder, expert_distances(
-        embedder, seen, recipe.augment(images.image_shape), sample_seeds(0, indices).to(seen.device)
-    )
+    augment = recipe.augment(images.image_shape).to(seen.device)
+    return embedder, expert_distances(embedder, seen, augment, sample_seeds(0, indices).to(seen.device))
 
 
 def rows(spec: Spec, scale: Scale, cache: Cache) -> Tensor | None:
@@ -242,7 +241,7 @@ def rows(spec: Spec, scale: Scale, cache: Cache) -> Tensor | None:
     if spec.views not in ("search", "perturb"):
         return None
     generator, images, _ = generator_and_images(spec, scale, cache)
-    store, _ = learned(spec, scale, generator, images, invert(spec, scale, generator, images, cache)[0], cache)
+    store, _ = learned(spec, scale, generator, images, *invert(spec, scale, generator, images, cache), cache)
     indices = torch.arange(min(SHOWN, len(images)))
     shown = torch.cat([images[indices][0][:, None], store.read("images", indices)], dim=1)
     return torch.cat(list(shown.unbind(1)), dim=3)
