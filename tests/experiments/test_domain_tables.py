@@ -69,7 +69,7 @@ def test_other_images_may_teach_the_encoders(scale: Scale, tmp_path: Path) -> No
     for held in (0, 1):
         pretrained("simclr", "pacs", images, held, on_digits, 0, cache)
     (kept,) = cache.root.glob("encoders/*.json")
-    assert json.loads(kept.read_text())[0] == ["digits", None]
+    assert json.loads(kept.read_text())[0] == ["digits", None, len(data.load("digits").train)]
 
 
 def test_the_average_stands_where_there_are_all_three(scale: Scale) -> None:

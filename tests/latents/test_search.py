@@ -9,10 +9,10 @@ from reference import search as naive
 from torch import Tensor, nn
 
 from genviews import augmentations
-from genviews.errors import OptionError, ShapeError
-from genviews.generators import wrap
+from genviews.errors import NonFiniteError, OptionError, ShapeError
+from genviews.generators import VQGAN, wrap
 from genviews.generators.base import Generator
-from genviews.latents import SearchOptions, expert_distances, fast_gradient_views, w_search
+from genviews.latents import SearchOptions, expert_distances, fast_gradient_views, invert, w_search
 from genviews.randomness import sample_seeds
 
 D, N = 6, 5
@@ -170,3 +170,28 @@ def test_bad_input(generator: Generator, encoder: nn.Module, latents: Tensor) ->
         w_search(generator, encoder, latents[:0], options=OPTIONS)
     with pytest.raises(OptionError, match="for 5 samples"):
         w_search(generator, encoder, latents, options=OPTIONS, seeds=SEEDS[:3])
+
+
+def test_views_that_are_no_numbers_are_refused(generator: Generator, encoder: nn.Module, latents: Tensor) -> None:
+    targets = embed(generator, encoder, latents).detach()
+    targets[2] = torch.nan
+    with pytest.raises(NonFiniteError, match="anchor 2 has no finite views"):
+        w_search(generator, encoder, latents, options=OPTIONS, targets=targets, progress=False)
+
+
+def test_a_generator_of_codes_has_nothing_to_descend(encoder: nn.Module) -> None:
+    codes = VQGAN((1, 8, 8), width=8, multipliers=(1, 1), codes=4, code_dim=4, attention=False).frozen()
+    latents = codes.sample_latents(2)
+    with pytest.raises(OptionError, match="the images of a VQGAN jump as its latents move"):
+        w_search(codes, encoder, latents, options=OPTIONS, progress=False)
+    with pytest.raises(OptionError, match="the images of a VQGAN jump as its latents move"):
+        invert(codes, torch.rand(2, 1, 8, 8), method="optimise")
+
+
+def test_the_signed_step_is_exact_where_training_is_not() -> None:
+    torch.manual_seed(0)
+    generator = wrap(nn.Sequential(nn.Linear(D, 64), nn.Tanh()), latent_dim=D, image_shape=(1, 8, 8))
+    encoder, latents = nn.Sequential(nn.Flatten(), nn.Linear(64, 16)), torch.randn(4, D)
+    plain = fast_gradient_views(generator, encoder, latents, 0.1, 2, SEEDS[:4])
+    with torch.autocast("cpu", torch.bfloat16):
+        assert fast_gradient_views(generator, encoder, latents, 0.1, 2, SEEDS[:4]).equal(plain)
