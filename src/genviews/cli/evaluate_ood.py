@@ -51,7 +51,8 @@ def ood(
         on_bad_file: An image file that cannot be read: "error" refuses the folder, "skip" leaves the file out and names it.
     """
     settings = FinetuneOptions(**options)
-    if protocol == "linear" and replace(settings, seed=0) != FinetuneOptions():
+    given, default = (json.dumps(asdict(replace(one, seed=0))) for one in (settings, FinetuneOptions()))
+    if protocol == "linear" and given != default:
         raise OptionError("protocol is 'linear', which takes no options of fine-tuning but the seed; add --protocol finetune")
     table = evaluation.ood(
         encoders.load(encoder).to(devices.best()),
