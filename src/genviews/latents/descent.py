@@ -41,8 +41,9 @@ class RowAdam:
         return -self.lr * first / (second.sqrt() + self.epsilon)
 
     def keep(self, rows: Tensor) -> None:
-        """Lets all leave but the rows of this mask, bool (B,)."""
-        if len(self.steps):
+        """Lets all leave but the rows of this mask, bool (B,); those that joined since the last step have no moments yet."""
+        if known := len(self.steps):
+            rows = rows[:known]
             self.steps, self.first, self.second = self.steps[rows], self.first[rows], self.second[rows]
 
 
