@@ -1,6 +1,7 @@
 """The in-domain encoder: its step is the paper's, each network follows its own loss, it learns, and runs resume."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from genviews import data, encoders, generators
 from genviews.encoders import Encoder, Perceptual
-from genviews.errors import OptionError, ShapeError
+from genviews.errors import OptionError, RunError, ShapeError
 from genviews.generators import DCGANDiscriminator
 from genviews.latents.inversion import mean_latent
 from genviews.training.inversion import InversionEncoder, InversionEncoderOptions, train_inversion_encoder
@@ -132,6 +133,16 @@ def test_killed_it_resumes_to_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     again, x = train_inversion_encoder(FLOW, DIGITS, QUICK, tmp_path / "whole", True), DIGITS[torch.arange(3)][0] / 255
     assert torch.equal(again(x), whole(x)) and torch.equal(encoders.load(tmp_path / "killed")(x), whole(x))
+
+
+def test_an_encoder_of_another_training_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    train_inversion_encoder(FLOW, DIGITS, QUICK, tmp_path)
+    with pytest.raises(RunError, match=r"holds the encoder of another training \(other options\)"):
+        train_inversion_encoder(FLOW, DIGITS, replace(QUICK, seed=1), tmp_path, True)
+    other = generators.load("digits-flow")
+    next(other.parameters()).data += 1
+    with pytest.raises(RunError, match=r"holds the encoder of another training \(other generator\)"):
+        train_inversion_encoder(other, DIGITS, QUICK, tmp_path, True)
 
 
 def test_what_is_refused() -> None:

@@ -1,5 +1,6 @@
 """In-Domain GAN inversion (Zhu et al. 2020): an encoder of real images into a generator's latents."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,12 +13,14 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from .. import encoders
+from ..checkpoints import read_json
 from ..data import Images
 from ..encoders import Encoder, Perceptual
-from ..errors import OptionError, require_positive
+from ..errors import OptionError, RunError, require_positive
 from ..generators import DISCRIMINATORS, Generator
 from ..latents.inversion import mean_latent, reconstruction_losses, require_invertible
 from ..losses.adversarial import discriminator_loss, generator_loss, r1_penalty
+from ..views.rendering import describe
 from ..views.sources import RealViews
 from .discovery_parts import new_encoder
 from .fit import Learner, fit
@@ -152,12 +155,20 @@ def train_inversion_encoder(
 
     Raises:
         OptionError: If an option is wrong, or G is conditional or in training mode.
+        RunError: If `resume` finds an encoder of another generator, other options or another F.
         ShapeError: If the images are not of G's shape.
     """
     options = options or InversionEncoderOptions()
     require_invertible(generator, images.image_shape)
     generator.require_smooth()
+    facts = {"options": asdict(options), "perceptual": perceptual and describe(perceptual), "generator": describe(generator)}
     if resume and out and (out / "model.json").exists():
+        there, wanted = read_json(out / "model.json").get("inversion", {}), json.loads(json.dumps(facts))
+        for key in wanted:
+            if there.get(key) != wanted[key]:
+                raise RunError(
+                    f"{out} holds the encoder of another training (other {key}); resume that, or choose another folder"
+                )
         return encoders.load(out).requires_grad_(False)
     channels, *sides = generator.image_shape
     side = _power(max(sides))
@@ -180,6 +191,5 @@ def train_inversion_encoder(
     )
     encoder.eval().requires_grad_(False)
     if out:
-        facts = {"options": asdict(options), "perceptual": perceptual and perceptual.name}
         rank_zero_only(encoders.save)(encoder, out, inversion=facts)
     return encoder

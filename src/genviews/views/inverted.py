@@ -167,6 +167,7 @@ def invert_images(
         "method": method,
         "encoder": None if encoder is None else describe(encoder),
         "perceptual": perceptual and perceptual.name,
+        "perceptual_sha256": perceptual and describe(perceptual)["sha256"],
         "options": asdict(options),
         **facts,
     }
