@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from genviews import data, encoders
 from genviews.cli import main
@@ -67,7 +68,10 @@ def test_search_and_pretrain(capsys: pytest.CaptureFixture[str]) -> None:
 def test_pretraining_assimilates_views_kept_and_views_made_in_the_step(views: str) -> None:
     run("views perturb digits-flow inverted digits --views 2 --out learned")
     run(f"pretrain {views} --images digits --assimilate a2 --steps 2 --batch_size 8 --out run")
-    assert Path("run/model.safetensors").exists() and Path("run/images/views.png").exists()
+    drawn = 2 if "--drawn 2" in views else 1
+    with Image.open("run/images/views.png") as picture:  # the image, two expert views and those drawn, a pixel between
+        assert picture.size == ((3 + drawn) * 17 + 1, 8 * 17 + 1)
+    assert encoders.load("run")(torch.rand(2, 1, 16, 16)).shape == (2, 128)
 
 
 def test_the_boundary_is_measured_on_expert_views(capsys: pytest.CaptureFixture[str]) -> None:

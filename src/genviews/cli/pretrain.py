@@ -12,7 +12,6 @@ from ..training import pretrain as pretrain_encoder
 from ..views import (
     CopGenFolder,
     GeneratedViews,
-    Inversion,
     LearnedViews,
     PerturbedViews,
     RealViews,
@@ -21,6 +20,7 @@ from ..views import (
     Store,
     Views,
 )
+from .inverted import opened
 
 
 def learned(store: Store, images: str | None, drawn: int, generator: str | None, on_bad_file: BadFile) -> Views:
@@ -37,10 +37,7 @@ def moved(
     """Views of inverted images that are rendered in the training step; images that the generator cannot make are left out."""
     if images is None or generator is None:
         raise OptionError(f"{path} holds latents of real images; name these by --images, and their --generator")
-    inversion = Inversion.load(path)
-    found = generators.load(generator).in_space(inversion.space)
-    data = datasets.load(images, found.image_shape[-1], on_bad_file=on_bad_file).train
-    inversion.check(found, data)
+    inversion, found, data = opened(path, generator, images, on_bad_file)
     kept = (~inversion.flagged()).nonzero()[:, 0]
     if len(kept) < len(inversion.latents):
         print(f"{len(inversion.latents) - len(kept):,} of {len(inversion.latents):,} images are flagged and left out")

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
-from .. import data as datasets
-from .. import devices, generators, latents
+from .. import devices, latents
 from ..data import BadFile
 from ..reports import learned
 from ..views import Perturb, render_learned
-from ..views.inverted import Inversion
+from .inverted import opened
 
 
 def perturb(
@@ -53,13 +52,10 @@ def perturb(
         world_size: How many those are.
         on_bad_file: An image file that cannot be read: "error" refuses the folder, "skip" leaves the file out and names it.
     """
-    inversion = Inversion.load(inverted)
-    found = generators.load(generator).in_space(inversion.space).to(devices.best())
-    images = datasets.load(data, found.image_shape[-1], on_bad_file=on_bad_file).train
-    inversion.check(found, images)
+    inversion, found, images = opened(inverted, generator, data, on_bad_file)
     flagged = inversion.flagged(threshold)
     store = render_learned(
-        found,
+        found.to(devices.best()),
         inversion.latents,
         images,
         out,

@@ -5,15 +5,14 @@ from typing import Any, Literal
 
 import torch
 
-from .. import data as datasets
-from .. import devices, encoders, generators
+from .. import devices, encoders
 from ..data import BadFile
 from ..latents import SearchOptions, expert_distances
 from ..randomness import sample_seeds
 from ..reports import learned
 from ..training.method import ViewOptions
 from ..views import Search, render_learned
-from ..views.inverted import Inversion
+from .inverted import opened
 
 EXPERTS = 256
 """Images that the automatic boundary is measured on."""
@@ -62,10 +61,9 @@ def search(
         world_size: How many those are.
         on_bad_file: An image file that cannot be read: "error" refuses the folder, "skip" leaves the file out and names it.
     """
-    settings, inversion, device = SearchOptions(**options), Inversion.load(inverted), devices.best()
-    found, f = generators.load(generator).in_space(inversion.space).to(device), encoders.embedder(encoder).to(device)
-    images = datasets.load(data, found.image_shape[-1], on_bad_file=on_bad_file).train
-    inversion.check(found, images)
+    settings, device = SearchOptions(**options), devices.best()
+    inversion, found, images = opened(inverted, generator, data, on_bad_file)
+    found, f = found.to(device), encoders.embedder(encoder).to(device)
     if settings.boundary is None:
         some = torch.arange(min(EXPERTS, len(images)))
         augment = ViewOptions(augmentation=augmentation).augment(images.image_shape).to(device)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ class DomainImages:
     def class_names(self) -> tuple[str, ...]:
         return self.images.class_names
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of labels, domains, the size, and the pixels in memory or each file's path, size and time."""
         digest = hashlib.sha256(f"{self.images.image_shape} {self.domain_names}".encode())

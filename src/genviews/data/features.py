@@ -38,7 +38,7 @@ def extract(
     if not len(data):
         raise DataError("there are no images to encode; give a split that holds some")
     if device is None:
-        device = next((tensor.device for tensor in encoder.parameters()), torch.device("cpu"))
+        device = device_of(encoder)
     encoder.to(device)
     features, labels = [], []
     with evaluating(encoder), torch.inference_mode():
@@ -76,6 +76,11 @@ def mapped(
     """
     parts = tqdm(torch.arange(len(images)).split(batch_size), "encoding", leave=False, disable=None)
     return torch.cat([function(images[part][0].to(device).float() / 255).cpu() for part in parts])
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where the weights of a module are; the CPU if it has none."""
+    return next((tensor.device for tensor in module.parameters()), torch.device("cpu"))
 
 
 @contextmanager

@@ -8,11 +8,12 @@ import torch
 from .. import metrics
 from ..data import Images, Splits, Subset, extract, mapped
 from ..encoders import Features
-from ..errors import ShapeError, require_positive
+from ..errors import require_positive
 from ..generators import VQGAN, Generator
 from ..metrics import Estimate, codebook_perplexity, feature_statistics
 from ..randomness import sample_seeds, uniform
 from ..views import DecodedImages, GeneratedImages
+from .generation import require_shape
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,7 @@ def autoencoding(
         OptionError: If `samples` or `batch_size` is not positive.
         DataError, NonFiniteError: As `extract` and the metrics do.
     """
-    if data.test.image_shape != generator.image_shape:
-        raise ShapeError(
-            f"the data are {data.test.image_shape}, the generator's images {generator.image_shape}; "
-            f"load the data with image_size={generator.image_shape[-1]}, grey or in colour as the generator is"
-        )
+    require_shape(data, generator)
     require_positive(samples=samples, batch_size=batch_size)
 
     def seen(images: Any) -> torch.Tensor:

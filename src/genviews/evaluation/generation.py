@@ -83,11 +83,7 @@ def generation(
         OptionError: If `samples` or `batch_size` is not positive.
         DataError, NonFiniteError: As `extract` and the metrics do.
     """
-    if data.test.image_shape != generator.image_shape:
-        raise ShapeError(
-            f"the data are {data.test.image_shape}, the generator's images {generator.image_shape}; "
-            f"load the data with image_size={generator.image_shape[-1]}, grey or in colour as the generator is"
-        )
+    require_shape(data, generator)
     require_positive(samples=samples, batch_size=batch_size)
     if truncation is not None:
         generator = generator.truncated(truncation)
@@ -112,6 +108,19 @@ def generation(
             images=len(data.test),
             truncation=truncation,
             seed=seed,
+        )
+
+
+def require_shape(data: Splits, generator: Generator) -> None:
+    """Refuses data that a generator's images cannot be compared with.
+
+    Raises:
+        ShapeError: If the data have another shape than the generator's images.
+    """
+    if data.test.image_shape != generator.image_shape:
+        raise ShapeError(
+            f"the data are {data.test.image_shape}, the generator's images {generator.image_shape}; "
+            f"load the data with image_size={generator.image_shape[-1]}, grey or in colour as the generator is"
         )
 
 

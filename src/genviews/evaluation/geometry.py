@@ -15,13 +15,13 @@ from tqdm import tqdm
 
 from .. import augmentations, metrics
 from ..data import Images
-from ..data.features import evaluating
+from ..data.features import device_of, evaluating
 from ..errors import DataError, require_positive
 from ..generators import Generator
 from ..metrics import sne
 from ..metrics.geometry import spread, standardise
 from ..metrics.sne import Neighbourhoods
-from ..randomness import derive, sample_seeds
+from ..randomness import derive, sample_seeds, shuffled
 from ..views.sources import draw_conditions
 
 Map = Callable[..., Tensor]
@@ -167,8 +167,8 @@ def geometry(
     o = options or GeometryOptions()
     if len(data) < 2:
         raise DataError(f"there are {len(data)} images; geometry takes two or more")
-    device = next((tensor.device for tensor in encoder.parameters()), torch.device("cpu"))
-    chosen = sample_seeds(o.seed, torch.arange(len(data))).argsort()[: o.samples]
+    device = device_of(encoder)
+    chosen = shuffled(len(data), o.seed)[: o.samples]
     chosen = chosen[data.labels[chosen].argsort(stable=True)]  # classes side by side
     images, seeds = data[chosen][0].to(device).float() / 255, sample_seeds(o.seed, chosen).to(device)
     name = o.augmentation or ("mnist" if data.image_shape[0] == 1 else "simclr")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..augmentations import Augmentation, Recipe
-from ..data.features import evaluating
+from ..data.features import device_of, evaluating
 from ..errors import DataError, GenviewsError, require_positive
 from ..metrics import CriticOptions, info_nce_bound, inner_product_proxy, mine
 from ..randomness import derive, sample_seeds
@@ -143,7 +143,7 @@ def correlations(table: Mapping[str, Information]) -> dict[str, Correlation]:
 @torch.no_grad()
 def embed_pairs(embedder: nn.Module, kind: Kind, indices: Tensor, seed: int, batch_size: int = 256) -> tuple[Tensor, Tensor]:
     """Embeddings (N, P) of the first and the second views of the images `indices` (N,)."""
-    device = _device(embedder)
+    device = device_of(embedder)
     kind.views.to(device)
     with evaluating(embedder), evaluating(kind.views):
         parts = [
@@ -157,7 +157,7 @@ def embed_pairs(embedder: nn.Module, kind: Kind, indices: Tensor, seed: int, bat
 @torch.no_grad()
 def gallery(embedder: nn.Module, kind: Kind, anchors: int, draws: int, seed: int) -> Tensor:
     """A few images, each followed by second views of it: float32 (A, 1 + draws, C, H, W), on the embedder's device."""
-    indices, device = spread(len(kind.views), anchors), _device(embedder)
+    indices, device = spread(len(kind.views), anchors), device_of(embedder)
     kind.views.to(device)
     seeds, plain = sample_seeds(seed, indices).to(device), Augmentation(Recipe(), kind.augment.size)
     with evaluating(kind.views):
@@ -169,10 +169,6 @@ def gallery(embedder: nn.Module, kind: Kind, anchors: int, draws: int, seed: int
 def spread(total: int, count: int) -> Tensor:
     """At most `count` of the indices below `total`, evenly spread, int64."""
     return torch.arange(count) * total // count if count < total else torch.arange(total)
-
-
-def _device(embedder: nn.Module) -> torch.device:
-    return next((tensor.device for tensor in embedder.parameters()), torch.device("cpu"))
 
 
 @contextmanager

@@ -308,7 +308,9 @@ def fit(
     last = out / "checkpoints" / "last.ckpt" if out else None
     start = _step_of(last) if resume and last and last.exists() else 0
     history = History(log_every, out / "metrics.csv" if out else None)
-    extra: list[Callback] = [Progress(description, steps), StepSeed(seed), GraphSteps(), Finite(last), *callbacks, history]
+    extra: list[Callback] = [Progress(description, steps), StepSeed(seed), Finite(last), *callbacks, history]
+    if compiled:
+        extra.append(GraphSteps())
     if last:
         extra.append(
             Checkpoints(last.parent, filename="last", every_n_train_steps=checkpoint_every, enable_version_counter=False)
