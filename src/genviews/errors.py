@@ -50,6 +50,17 @@ def require_positive(**values: float | None) -> None:
             raise OptionError(f"{name} is {value}; it must be positive")
 
 
+def require_weights(**values: float | None) -> None:
+    """Refuses weights of terms of a loss that are given and are below zero or no number.
+
+    Raises:
+        OptionError: Names the first.
+    """
+    for name, value in values.items():
+        if value is not None and not value >= 0:
+            raise OptionError(f"{name} is {value}; it must be positive, or 0 for no such term")
+
+
 def require_choices(options: Any) -> None:
     """Refuses a dataclass of options with a value that is none of its field's `Literal`.
 

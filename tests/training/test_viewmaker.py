@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.optim import SGD, Adam
 
@@ -66,6 +67,8 @@ def test_it_is_kept_as_an_augmentation(tmp_path: Path) -> None:
     assert viewmaker.config["budget"] == 0.05
     assert viewmaker(torch.rand(2, 1, 8, 8), torch.arange(2)).shape == (2, 1, 16, 16)
     assert (tmp_path / "images" / "views.png").exists()
+    with Image.open(tmp_path / "images" / "views.png") as picture:  # the image and its two views, a pixel between
+        assert picture.size == (3 * 17 + 1, 8 * 17 + 1)
     assert encoders.embedder(tmp_path)(torch.rand(2, 1, 16, 16)).shape == (2, 12)
     again = PretrainOptions(augmentation=str(tmp_path / "viewmaker"), image_size=20, steps=2, batch_size=16)
     module = create(VIEWS, again)

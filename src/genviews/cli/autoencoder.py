@@ -28,6 +28,7 @@ from ..training import (
 )
 from ..training.samples import sheet
 from ..views import DecodedImages
+from .changes import given
 
 VAEGAN, VQGAN, SIMCLR = VAEGANOptions(), VQGANOptions(), PretrainOptions()
 
@@ -115,7 +116,7 @@ def train(
     found = train_autoencoder(
         family,
         splits.train,
-        replace(AUTOENCODERS[family].options, **_given(steps=steps, batch_size=batch_size, lr=lr, ema=ema, seed=seed)),
+        replace(AUTOENCODERS[family].options, **given(steps=steps, batch_size=batch_size, lr=lr, ema=ema, seed=seed)),
         out,
         resume,
         architecture=architecture,
@@ -178,7 +179,7 @@ def prior(
         kind,
         vqgan,
         splits.train,
-        replace(PRIORS[kind].options, **_given(steps=steps, batch_size=batch_size, lr=lr, ema=ema, seed=seed)),
+        replace(PRIORS[kind].options, **given(steps=steps, batch_size=batch_size, lr=lr, ema=ema, seed=seed)),
         out,
         resume,
         architecture=architecture,
@@ -186,10 +187,6 @@ def prior(
         log_every=log_every,
     )
     _show(found, splits, Path(data).stem, out, resume, features, samples, seed)
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _show(

@@ -10,6 +10,11 @@ from jsonargparse import ArgumentParser
 from ..errors import OptionError, require_options
 
 
+def given(**options: Any) -> dict[str, Any]:
+    """Those that the command line was told; one that it was not is None."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def changed(settings: Any, changes: Mapping[str, Any]) -> Any:
     """A dataclass or dict with other values; "encoder.steps" is one within its `encoder`, itself a dataclass or a dict.
 

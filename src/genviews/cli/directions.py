@@ -17,7 +17,7 @@ from ..reports.run_folder import read_results
 from ..runs import is_first_process
 from ..training.discovery import DISCOVERIES
 from ..training.discovery import discover as discover_directions
-from .changes import changed
+from .changes import changed, given
 
 Discovery = Literal["disco", "latent-discovery", "ganspace", "sefa", "deep-spectral"]
 
@@ -64,8 +64,8 @@ def discover(
     """
     options = DISCOVERIES[method][0]()
     trained = "steps" if hasattr(options, "steps") else "encoder.steps"
-    given: dict[str, Any] = {"count": count, "space": space, trained: steps, "seed": seed}
-    options = changed(options, {name: value for name, value in given.items() if value is not None} | (settings or {}))
+    told = given(count=count, space=space, **{trained: steps}, seed=seed)
+    options = changed(options, told | (settings or {}))
     found = generators.load(generator, bf16=precision == "bf16-mixed").to(devices.best())
     trainer = {"precision": precision, "compiled": compiled, "checkpoint_every": checkpoint_every, "log_every": log_every}
     discover_directions(found, method, options, out, resume, **trainer)

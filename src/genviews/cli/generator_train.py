@@ -11,6 +11,7 @@ from ..data import BadFile
 from ..reports import write_report
 from ..runs import is_first_process
 from ..training import DEFAULTS, FrechetDistance, InfoGANOptions, InstanceOptions, VAEOptions, train_classifier, train_generator
+from .changes import given
 
 Family = Literal[
     "stylegan2",
@@ -94,8 +95,7 @@ def train(
         log_every: Steps between rows of metrics.csv.
         on_bad_file: An image file that cannot be read: "error" refuses the folder, "skip" leaves the file out and names it.
     """
-    given: dict[str, Any] = {"steps": steps, "batch_size": batch_size, "lr": lr, "ema": ema, "seed": seed}
-    options = replace(DEFAULTS[family], **{name: value for name, value in given.items() if value is not None})
+    options = replace(DEFAULTS[family], **given(steps=steps, batch_size=batch_size, lr=lr, ema=ema, seed=seed))
     splits = datasets.load(data, image_size, on_bad_file=on_bad_file)
     train_generator(
         family,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..reports.table import as_text
-from .changes import changed
+from .changes import changed, given
 
 
 def reproduce(
@@ -51,8 +51,7 @@ def reproduce(
     from ..experiments.runner import find
 
     found = find(table, scale, TABLES)
-    given: dict[str, Any] = {"data": data, "generator": generator, "seeds": seeds}
-    changes = {name: value for name, value in given.items() if value is not None} | (settings or {})
+    changes = given(data=data, generator=generator, seeds=seeds) | (settings or {})
     run = Run(table, found, scale, changed(found.scales[scale], changes), out, shlex.join(["genviews", *sys.argv[1:]]))
     print(as_text(run_table(run, devices)))
     print(run.folder / "report.html")

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ..data.features import evaluating
 from ..encoders.perceptual import Perceptual
-from ..errors import NonFiniteError, OptionError, ShapeError, require_positive
+from ..errors import NonFiniteError, OptionError, ShapeError, require_positive, require_weights
 from ..generators.base import Generator
 from ..randomness import sample_seeds
 from .descent import descend
@@ -46,9 +46,7 @@ class InversionOptions:
 
     def __post_init__(self) -> None:
         require_positive(steps=self.steps, lr=self.lr, patience=self.patience, starts=self.starts, batch_size=self.batch_size)
-        for name in ("perceptual_weight", "domain_weight"):
-            if (weight := getattr(self, name)) is not None and not weight >= 0:
-                raise OptionError(f"{name} is {weight}; it must be positive, or 0 for no such term")
+        require_weights(perceptual_weight=self.perceptual_weight, domain_weight=self.domain_weight)
         if not 0 <= self.tolerance < 1:
             raise OptionError(f"tolerance is {self.tolerance}; it is a fraction of the loss, in [0, 1)")
 

@@ -16,7 +16,7 @@ from .. import encoders
 from ..checkpoints import read_json
 from ..data import Images
 from ..encoders import Encoder, Perceptual
-from ..errors import OptionError, RunError, require_positive
+from ..errors import RunError, require_positive, require_weights
 from ..generators import DISCRIMINATORS, Generator
 from ..latents.inversion import mean_latent, reconstruction_losses, require_invertible
 from ..losses.adversarial import discriminator_loss, generator_loss, r1_penalty
@@ -57,9 +57,7 @@ class InversionEncoderOptions:
 
     def __post_init__(self) -> None:
         require_positive(steps=self.steps, batch_size=self.batch_size, lr=self.lr)
-        for name in ("perceptual_weight", "adversarial_weight", "r1"):
-            if (weight := getattr(self, name)) is not None and not weight >= 0:
-                raise OptionError(f"{name} is {weight}; it must be positive, or 0 for no such term")
+        require_weights(perceptual_weight=self.perceptual_weight, adversarial_weight=self.adversarial_weight, r1=self.r1)
 
 
 class InversionEncoder(Learner):
