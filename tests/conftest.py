@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // WORKERS))  # read when torch is first imported
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

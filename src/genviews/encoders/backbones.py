@@ -131,6 +131,7 @@ class Encoder(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
         self.num_features = outputs or self._count_features(in_channels, self.image_size or 32)
+        self.to(memory_format=torch.channels_last)  # in which most convolutions are faster
 
     @torch.no_grad()
     def _count_features(self, in_channels: int, side: int) -> int:

@@ -40,7 +40,7 @@ def load(
     instances: Tensor | str | Path | None = None,
     average: bool = True,
     bf16: bool = False,
-    channels_last: bool = False,
+    channels_last: bool = True,
     **options: Any,
 ) -> Generator:
     """Opens a generator, whatever family it is of.
@@ -51,7 +51,7 @@ def load(
         instances: Of `Generator.with_instances`, which IC-GAN's images are made after.
         average: Take the running average of the weights where the file of a training has it, and not the weights themselves.
         bf16: Render in bfloat16 where PyTorch's autocast holds it safe; images stay float32.
-        channels_last: Keep weights in the memory format that is faster for convolutions on most GPUs and some CPUs.
+        channels_last: Keep weights in the memory format in which most convolutions are faster.
         options: Of the family's constructor, instead of what the file says, such as `image_shape` for an `MLPGAN`.
 
     Returns:

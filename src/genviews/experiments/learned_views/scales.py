@@ -48,18 +48,18 @@ SMALL = Scale(
             family="stylegan2", image_size=32, options={"steps": 1500}, objective=GANOptions(augment="expert")
         ),
     },
-    images=2000,
+    images=1000,
     seeds=3,
     encoder=PretrainOptions(
         steps=200, batch_size=128, augmentation="simclr", objective={"temperature": 0.5, "negatives": "cross"}
     ),
-    inversion=InversionOptions(steps=100),
+    inversion=InversionOptions(steps=50),
     method="in-domain",
     inverter=InversionEncoderOptions(steps=600),
-    search=SearchOptions(steps=200),
+    search=SearchOptions(steps=100, lr=0.03),
     cached=4,
 )
-"""2,000 images of Fashion-MNIST at 32 px in the StyleGAN2 that comes with the package, a three-layer convolutional encoder."""
+"""1,000 images of Fashion-MNIST at 32 px in the StyleGAN2 that comes with the package, a three-layer convolutional encoder."""
 
 PAPER = Scale(
     data="cifar10",
