@@ -38,6 +38,6 @@ def write(run: Path, results: dict[str, Any]) -> Path:
     said = ["The codebook has collapsed: nearly all places of all images have one code." if collapsed else ""]
     paths = {run / "images" / f"{name}.png": caption for name, caption in PICTURES.items()}
     figures = [Figure([picture(path, caption, width=600)], caption) for path, caption in paths.items() if path.exists()]
-    command = "genviews autoencoder " + ("prior" if "prior" in results["stage"] else "train")
+    command = "autoencoder " + ("prior" if "prior" in results["stage"] else "train")
     section = Section("Reconstructions and samples", said, figures)
     return training_page(run, results, "autoencoder", command, [section], headline, f" Trained: {results['stage']}.")

@@ -12,7 +12,7 @@ from torchvision.utils import draw_bounding_boxes
 from ..data import BoxedImages
 from ..data.voc import Target
 from .figures import curves, save_grid
-from .page import Cell, Figure, Listing, Number, Section, Table, picture, plot, write_page
+from .page import Cell, Figure, Number, Section, Table, again, made, picture, plot, write_page
 from .run_folder import read_metrics
 
 NEEDED = (
@@ -62,7 +62,7 @@ def write(run: Path, results: dict[str, Any]) -> Path:
     """The page of a detector; see `write_report`."""
     metrics = read_metrics(run / "metrics.csv")
     steps = metrics.pop("step", np.zeros(0))
-    sheet, config, page = run / "images" / "detections.png", run / "config.yaml", run / "report.html"
+    sheet, page = run / "images" / "detections.png", run / "report.html"
     titles = {"ap": "AP", "ap50": "AP50", "ap75": "AP75"}
     rows = [
         [Cell(name), *(Cell(f"{100 * scores[key]:.1f}", strong=name == "mean") for key in titles)]
@@ -81,14 +81,10 @@ def write(run: Path, results: dict[str, Any]) -> Path:
             Section("Found", figures=[Figure(found, "True boxes are white; found ones, of a score of 0.5 or more, orange.")]),
             Section("Classes", tables=[Table(["class", *titles.values()], rows, "COCO's average precision in percent.")]),
             Section("Curves", figures=[Figure(plots, "As metrics.csv has them.")]),
-            Section(
-                "Run it again",
-                ["genviews evaluate detection --config config.yaml --out ANOTHER_FOLDER"],
-                listings=[Listing("config.yaml", config.read_text(), folded=True)] if config.exists() else [],
-            ),
+            again(run, "evaluate detection"),
         ],
         kicker="genviews · detection",
-        facts=[results["date"][:16].replace("T", " "), results["device"], f"genviews {results['version']}"],
+        facts=made(results),
         numbers=[Number(f"{100 * results['mean'][key]:.1f}", title) for key, title in titles.items()],
     )
     return page

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from ..errors import RunError
 from ..evaluation.directions import Cloud, Effects, Walks, leading
 from .figures import cloud, curves, heat_map, save_animation, save_grid
-from .page import Cell, Figure, Listing, Number, Panel, Section, Table, picture, plot, write_page
+from .page import Cell, Figure, Number, Panel, Section, Table, again, made, picture, plot, write_page
 from .run_folder import read_metrics, read_pictures
 
 NEEDED = ("method", "space", "seconds", "date", "version", "device")
@@ -63,7 +63,7 @@ def save_walks(
 def write(run: Path, results: dict[str, Any]) -> Path:
     """The page of a run that discovered directions; see `write_report`."""
     shown = results.get("shown")
-    config, page = run / "config.yaml", run / "report.html"
+    page = run / "report.html"
     metrics = read_metrics(run / "metrics.csv")
     steps = metrics.pop("step", np.zeros(0))
     plots = [plot(curves(steps, {name: values}), f"{name} over the steps") for name, values in metrics.items()]
@@ -75,14 +75,10 @@ def write(run: Path, results: dict[str, Any]) -> Path:
         [
             *(_shown(run / "images", shown) if shown else []),
             Section("Training", figures=[Figure(plots, "As metrics.csv has them.")]),
-            Section(
-                "Run it again",
-                ["genviews directions discover --config config.yaml --out ANOTHER_FOLDER"] * config.exists(),
-                listings=[Listing("config.yaml", config.read_text(), folded=True)] if config.exists() else [],
-            ),
+            again(run, "directions discover"),
         ],
         kicker="genviews · directions",
-        facts=[results["date"][:16].replace("T", " "), results["device"], f"genviews {results['version']}"],
+        facts=made(results),
         numbers=_numbers(shown) if shown else [],
     )
     return page

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .figures import curves
-from .page import Figure, Listing, Number, Section, picture, plot, write_page
+from .page import Figure, Number, Section, again, made, picture, plot, write_page
 from .run_folder import read_metrics
 
 MEASURED = {"fid": "FID", "bits_per_dim": "bits per dimension", "reconstruction": "reconstruction error, nats"}
@@ -21,7 +21,7 @@ NEEDED = ("family", "images", "parameters", "steps", "seconds", "date", "version
 
 def write(run: Path, results: dict[str, Any]) -> Path:
     """The page of a generator's training; see `write_report`."""
-    return training_page(run, results, "generator", "genviews generator train")
+    return training_page(run, results, "generator", "generator train")
 
 
 def training_page(
@@ -59,8 +59,6 @@ def training_page(
     plots = [plot(curves(steps, {title: seen[name]}), f"{title} over the steps") for name, title in titles.items()]
     shown = [sheets[i] for i in sorted({0, len(sheets) // 2, len(sheets) - 1})] if sheets else []
     panels = [picture(path, f"samples after {_step(path):,} steps", label=f"step {_step(path):,}") for path in shown]
-    config = run / "config.yaml"
-    again = [Listing("config.yaml", config.read_text(), folded=True)] if config.exists() else []
     time = timedelta(seconds=round(results["seconds"]))
     page = run / "report.html"
     write_page(
@@ -71,10 +69,10 @@ def training_page(
             *sections,
             Section("Samples", ["The same latents as the generator learned."], [Figure(panels, "Drawn from the prior.")]),
             Section("Curves", figures=[Figure(plots, "As metrics.csv has them.")]),
-            Section("Run it again", [f"{command} --config config.yaml --out ANOTHER_FOLDER"], listings=again),
+            again(run, command),
         ],
         kicker=f"genviews · {kind}",
-        facts=[results["date"][:16].replace("T", " "), results["device"], f"genviews {results['version']}"],
+        facts=made(results),
         numbers=[*headline, *numbers],
     )
     return page

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .figures import heat_map, histogram
-from .page import Cell, Figure, Listing, Number, Panel, Section, Table, plot, write_page
+from .page import Cell, Figure, Number, Panel, Section, Table, again, made, plot, write_page
 from .run_folder import read_pictures
 from .scores import aligned
 
@@ -70,7 +70,7 @@ def write(run: Path, results: dict[str, Any]) -> Path:
         for name in maps
         if f"{key}:{name}" in arrays
     ]
-    config, page = run / "config.yaml", run / "report.html"
+    page = run / "report.html"
     write_page(
         page,
         f"Geometry of {Path(results['encoder']).name} on {Path(results['data']).stem}",
@@ -91,14 +91,10 @@ def write(run: Path, results: dict[str, Any]) -> Path:
                 [Figure(plots, f"At each sample, and between pairs of samples{_compared(results)}.")],
                 [Table(["map", *shown.values()], stretches, "Distances across dimensions are of the standardised spaces.")],
             ),
-            Section(
-                "Run it again",
-                ["genviews evaluate geometry --config config.yaml --out ANOTHER_FOLDER"],
-                listings=[Listing("config.yaml", config.read_text(), folded=True)] if config.exists() else [],
-            ),
+            again(run, "evaluate geometry"),
         ],
         kicker="genviews · geometry",
-        facts=[results["date"][:16].replace("T", " "), results["device"], f"genviews {results['version']}"],
+        facts=made(results),
         numbers=[
             Number(f"{results['alignment']:.3g}", "alignment", "0 where the views of an image meet"),
             Number(f"{results['uniformity']:.3g}", "uniformity", "the less, the more even"),

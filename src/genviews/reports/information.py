@@ -11,7 +11,7 @@ from torch import nn
 from ..data.features import evaluating
 from ..evaluation.information import Correlation, Information, Kind, gallery
 from .figures import histogram, save_grid, scatter
-from .page import Cell, Figure, Listing, Number, Section, Table, picture, plot, write_page
+from .page import Cell, Figure, Number, Section, Table, again, made, picture, plot, write_page
 from .run_folder import read_pictures
 from .scores import aligned, signed
 
@@ -75,7 +75,7 @@ def _tsne(embeddings: np.ndarray) -> np.ndarray:
 
 def write(run: Path, results: dict[str, Any]) -> Path:
     """The page of an evaluation of mutual information; see `write_report`."""
-    config, page = run / "config.yaml", run / "report.html"
+    page = run / "report.html"
     arrays, names = read_pictures(run / "images" / "pictures.npz"), list(results["kinds"])
     rows = [[Cell(name), *(Cell(f"{row[key]:.3f}") for key in TITLES)] for name, row in results["kinds"].items()]
     write_page(
@@ -86,14 +86,10 @@ def write(run: Path, results: dict[str, Any]) -> Path:
         [
             Section("Information against distance", figures=[_against_distance(results)], tables=[_table(results, rows)]),
             *(_pictured(run / "images", arrays, names) if arrays else []),
-            Section(
-                "Run it again",
-                ["genviews evaluate mutual-information --config config.yaml --out ANOTHER_FOLDER"] * config.exists(),
-                listings=[Listing("config.yaml", config.read_text(), folded=True)] if config.exists() else [],
-            ),
+            again(run, "evaluate mutual-information"),
         ],
         kicker="genviews · mutual information",
-        facts=[results["date"][:16].replace("T", " "), results["device"], f"genviews {results['version']}"],
+        facts=made(results),
         numbers=[
             Number(signed(r["spearman"], 2), f"{name}, rank correlation with distance", f"Pearson {signed(r['pearson'], 2)}")
             for name, r in zip(("MINE", "InfoNCE", "proxy"), results["correlations"].values(), strict=False)

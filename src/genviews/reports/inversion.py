@@ -12,7 +12,7 @@ from ..data import Images
 from ..generators.base import Generator
 from ..views.inverted import Inversion
 from .figures import curves, histogram, save_grid
-from .page import Figure, Listing, Number, Section, picture, plot, write_page
+from .page import Figure, Number, Section, again, made, picture, plot, write_page
 from .run_folder import read_metrics
 
 NEEDED = ("generator", "space", "data", "method", "perceptual", "error", "threshold", "flagged", "seconds")
@@ -60,7 +60,7 @@ def write(run: Path, results: dict[str, Any]) -> Path:
     metrics = read_metrics(run / "encoder" / "metrics.csv")
     steps = metrics.pop("step", np.zeros(0))
     learned = [plot(curves(steps, {name: values}), f"{name} over the steps") for name, values in metrics.items()]
-    config, page = run / "config.yaml", run / "report.html"
+    page = run / "report.html"
     write_page(
         page,
         f"{Path(results['data']).name} inverted",
@@ -82,14 +82,10 @@ def write(run: Path, results: dict[str, Any]) -> Path:
                 ],
             ),
             Section("The encoder's training", figures=[Figure(learned, "As encoder/metrics.csv has them.")]),
-            Section(
-                "Run it again",
-                ["genviews invert --config config.yaml --out ANOTHER_FOLDER"] * config.exists(),
-                listings=[Listing("config.yaml", config.read_text(), folded=True)] if config.exists() else [],
-            ),
+            again(run, "invert"),
         ],
         kicker="genviews · inversion",
-        facts=[results["date"][:16].replace("T", " "), results["device"], f"genviews {results['version']}"],
+        facts=made(results),
         numbers=[
             Number(f"{results['error']:.2g}", "mean squared error", f"features: {results['perceptual'] or 'none, pixels alone'}"),
             Number(f"{results['flagged']:,}", "flagged", f"of {count:,} images are outside the generator's range"),

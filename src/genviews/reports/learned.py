@@ -17,7 +17,7 @@ from ..views import Store
 from ..views.moved import render_rows
 from ..views.store import quantise
 from .figures import histogram
-from .page import Cell, Figure, Number, Section, Table, plot, sheet, write_page
+from .page import Cell, Figure, Number, Section, Table, made, plot, sheet, write_page
 from .run_folder import read_pictures
 
 SHOWN = 8
@@ -101,7 +101,7 @@ def write(run: Path, results: dict[str, Any]) -> Path:
         "Searched at a distance in an encoder's eyes." if searched else "The latents of the images, moved at random.",
         sections,
         kicker="genviews · learned views",
-        facts=[results["date"][:16].replace("T", " "), results["device"], f"genviews {results['version']}"],
+        facts=made(results),
         numbers=numbers,
     )
     return page

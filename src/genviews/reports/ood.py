@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .figures import error_bars
-from .page import Cell, Figure, Listing, Number, Section, Table, plot, write_page
+from .page import Cell, Figure, Number, Section, Table, again, made, plot, write_page
 
 NEEDED = ("encoder", "data", "protocol", "domains", "average", "std", "date", "version", "device")
 """What results.json of an evaluation out of distribution holds."""
@@ -19,7 +19,7 @@ PROTOCOLS = {
 
 def write(run: Path, results: dict[str, Any]) -> Path:
     """The page of an encoder out of distribution; see `write_report`."""
-    config, page, domains = run / "config.yaml", run / "report.html", results["domains"]
+    page, domains = run / "report.html", results["domains"]
     trials = len(domains[0]["trials"])
     top1 = {row["domain"]: 100 * np.array([trial["top1"] for trial in row["trials"]]) for row in domains}
     bars = plot(error_bars(top1, xlabel="top-1, %"), "the accuracy on each domain held out")
@@ -40,14 +40,10 @@ def write(run: Path, results: dict[str, Any]) -> Path:
                 figures=[Figure([bars], "A dot a trial, the mean, and one standard deviation to each side.")],
                 tables=[Table(head, cells, f"Mean ± std over {trials} splits of the training domains.")],
             ),
-            Section(
-                "Run it again",
-                ["genviews evaluate ood --config config.yaml --out ANOTHER_FOLDER"] * config.exists(),
-                listings=[Listing("config.yaml", config.read_text(), folded=True)] if config.exists() else [],
-            ),
+            again(run, "evaluate ood"),
         ],
         kicker="genviews · ood",
-        facts=[results["date"][:16].replace("T", " "), results["device"], f"genviews {results['version']}"],
+        facts=made(results),
         numbers=[Number(f"{100 * results['average']:.1f}", "% on average", f"over {len(domains)} domains held out")],
     )
     return page

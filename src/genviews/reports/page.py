@@ -2,9 +2,10 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -117,6 +118,20 @@ def _embedded(data: bytes, mime: str, size: tuple[int, int], scale: int, alt: st
 def plot(svg: str, alt: str, *, label: str = "") -> Panel:
     """A plot made by `figures.curves` or `figures.error_bars`; `alt` is what a reader who cannot see it is told."""
     return Panel(Markup('<div class="plot" role="img" aria-label="{}">{}</div>').format(alt, Markup(svg)), label)
+
+
+def again(run: Path, command: str) -> Section:
+    """How a run is repeated: by `command` with its config.yaml; a section without content where that is missing."""
+    config = run / "config.yaml"
+    if not config.exists():
+        return Section("Run it again")
+    listing = Listing("config.yaml", config.read_text(encoding="utf-8"), folded=True)
+    return Section("Run it again", [f"genviews {command} --config config.yaml --out ANOTHER_FOLDER"], listings=[listing])
+
+
+def made(results: Mapping[str, Any]) -> list[str]:
+    """When, on what and by which version results.json was made."""
+    return [results["date"][:16].replace("T", " "), results["device"], f"genviews {results['version']}"]
 
 
 def write_page(

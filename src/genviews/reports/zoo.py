@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .figures import error_bars, labelled
-from .page import Cell, Figure, Listing, Number, Section, Table, plot, write_page
+from .page import Cell, Figure, Number, Section, Table, again, made, plot, write_page
 
 NEEDED = (
     "data",
@@ -37,7 +37,7 @@ def as_text(results: dict[str, Any]) -> str:
 
 def write(run: Path, results: dict[str, Any]) -> Path:
     """The page of a zoo; see `write_report`."""
-    config, page, folds = run / "config.yaml", run / "report.html", results["folds"]
+    page, folds = run / "report.html", results["folds"]
     points = {name: (scores["score"], 100 * results["accuracy"][name]) for name, scores in results["scores"].items()}
     against = labelled(points, xlabel="score, nats a number", ylabel="top-1 on the domain held out, %")
     top1 = {title: 100 * np.array([fold[rule] for fold in folds]) for rule, title in RULES.items()}
@@ -100,14 +100,10 @@ def write(run: Path, results: dict[str, Any]) -> Path:
                 ],
                 tables=[Table(["held out", "the best", *RULES.values(), "tau"], rows, "Top-1 in per cent.")],
             ),
-            Section(
-                "Run it again",
-                ["genviews evaluate zoo --config config.yaml --out ANOTHER_FOLDER"] * config.exists(),
-                listings=[Listing("config.yaml", config.read_text(), folded=True)] if config.exists() else [],
-            ),
+            again(run, "evaluate zoo"),
         ],
         kicker="genviews · zoo",
-        facts=[results["date"][:16].replace("T", " "), results["device"], f"genviews {results['version']}"],
+        facts=made(results),
         numbers=[
             *(
                 Number(f"{100 * results[rule]:.1f}", title, "top-1, %", accent=rule == "selection")
