@@ -89,6 +89,7 @@ def summary(scores: Scores, paper: Mapping[str, Mapping[str, float]], claims: Cl
     ]
     rank = f"; Kendall's tau with the paper {', '.join(taus)}" if taus else ""
     return (
-        f"Of {len(pairs)} pair{'s' * (len(pairs) > 1)} of rows, {agreeing} have the paper's order in the mean, {verdicts.count('holds')} beyond noise "
-        f"(paired over seeds, one-sided p < 0.05), and {verdicts.count('contrary')} the contrary order beyond noise{rank}."
+        f"Of {len(pairs)} pair{'s' * (len(pairs) > 1)} of rows, {agreeing} have the paper's order in the mean, "
+        f"{verdicts.count('holds')} beyond noise (paired over seeds, one-sided p < 0.05), and {verdicts.count('contrary')} "
+        f"the contrary order beyond noise{rank}."
     )
