@@ -7,10 +7,9 @@ from torch import nn
 from genviews import data, metrics
 from genviews.encoders import Features
 from genviews.evaluation import autoencoding
-from genviews.evaluation.autoencoding import some
 from genviews.generators import MLPGAN, VAEGAN, VQGAN
 from genviews.metrics import codebook_perplexity
-from genviews.randomness import normal, sample_seeds
+from genviews.randomness import normal, sample_seeds, shuffled
 from genviews.views import DecodedImages
 from genviews.views.store import quantise
 
@@ -28,7 +27,7 @@ def test_the_fids_are_of_reconstructions_and_of_the_aggregate_posterior() -> Non
     vae = VAEGAN((1, 8, 8), 3, width=4).frozen()
     found = autoencoding(vae, DIGITS, JUDGE, samples=100, seed=2)
     test = DIGITS.test[torch.arange(len(DIGITS.test))][0]
-    train = some(DIGITS.train, 100, 2)[torch.arange(100)][0]
+    train = DIGITS.train[shuffled(len(DIGITS.train), 2)[:100]][0]
     mean, log_variance = vae.posterior(train / 255)
     z = mean + (log_variance / 2).exp() * normal(sample_seeds(2, torch.arange(100)), 3)
     expected = {
@@ -40,12 +39,6 @@ def test_the_fids_are_of_reconstructions_and_of_the_aggregate_posterior() -> Non
     for name, value in expected.items():
         assert abs(getattr(found, name) - value) < 1e-3 * value, name
     assert found.inception_score and found.perplexity is None and len({round(v, 6) for v in expected.values()}) == 4
-
-
-def test_some_images_are_drawn_without_repetition() -> None:
-    drawn = some(DIGITS.train, 100, seed=3).indices
-    assert len(drawn.unique()) == 100 and not drawn.equal(some(DIGITS.train, 100, seed=4).indices)
-    assert len(some(DIGITS.test, 10**6)) == len(DIGITS.test)
 
 
 def test_a_codebooks_perplexity_tells_how_many_codes_are_used() -> None:

@@ -12,8 +12,9 @@ from genviews.data import ArrayImages, Splits
 from genviews.errors import DataError
 from genviews.evaluation import knn, linear
 from genviews.losses import info_nce
-from genviews.randomness import derive
+from genviews.randomness import derive, shuffled
 from genviews.training import PretrainOptions, SimCLR, pretrain
+from genviews.training.online import OnlineProbes
 from genviews.training.schedule import warmup_cosine
 from genviews.views import GeneratedViews, RealViews, RenderedViews
 
@@ -74,13 +75,20 @@ def test_watched_it_logs_the_accuracy_within_the_training_part(tmp_path: Path) -
     options = PretrainOptions(steps=4, batch_size=64)
     trained = pretrain(RealViews(DIGITS.train), options, tmp_path, watch=DIGITS.train, log_every=2)
     rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
-    queries = torch.arange(0, len(DIGITS.train), 5)
-    bank = torch.tensor(sorted({*range(len(DIGITS.train))} - {*queries.tolist()}))
+    order = shuffled(len(DIGITS.train), 0)
+    asked = torch.arange(len(order)) % 5 == 0
+    bank, queries = order[~asked], order[asked]
     expected = knn(trained, Splits(DIGITS.train.subset(bank), DIGITS.train.subset(queries))).top1
     assert float(rows[1]["knn"]) == pytest.approx(expected)
     unlabelled = ArrayImages(DIGITS.train.images, torch.full_like(DIGITS.train.labels, -1), ())
     with pytest.raises(DataError, match="needs labels"):
         pretrain(RealViews(DIGITS.train), options, watch=unlabelled)
+
+
+def test_watched_images_are_of_all_classes_however_they_are_ordered() -> None:
+    for labels in (torch.arange(12_000) % 10, torch.arange(12_000) // 1200):
+        watch = OnlineProbes(ArrayImages(torch.zeros(12_000, 1, 1, 1, dtype=torch.uint8), labels, ()), 1)
+        assert labels[watch.watched[watch.query]].bincount().min() > 60
 
 
 def test_the_seed_is_the_run() -> None:

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 
 from .. import metrics
-from ..data import Images, Splits, Subset, extract, mapped
+from ..data import Splits, Subset, extract, mapped
 from ..encoders import Features
 from ..errors import require_positive
 from ..generators import VQGAN, Generator
 from ..metrics import Estimate, codebook_perplexity, feature_statistics
-from ..randomness import sample_seeds, uniform
+from ..randomness import shuffled
 from ..views import DecodedImages, GeneratedImages
 from .generation import require_shape
 
@@ -42,12 +42,6 @@ class Autoencoding:
     reconstruction_fid: float | None = None
     reconstruction_fid_train: float | None = None
     perplexity: float | None = None
-
-
-def some(images: Images, count: int, seed: int = 0) -> Subset:
-    """At most `count` of the images, in an order drawn by the seed."""
-    order = uniform(sample_seeds(seed, torch.arange(len(images))), 1)[:, 0].argsort()
-    return Subset(images, order[:count])
 
 
 def autoencoding(
@@ -90,7 +84,7 @@ def autoencoding(
         samples=samples,
     )
     if generator.encodes:
-        train = some(data.train, samples, seed)
+        train = Subset(data.train, shuffled(len(data.train), seed)[:samples])
         found = replace(
             found,
             posterior_fid=metrics.fid(real, seen(DecodedImages(generator, train, seed))),

@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from ..data import Images, Subset, extract
 from ..errors import DataError
 from ..metrics import knn, linear_probe
+from ..randomness import shuffled
 
 WATCHED = 5_000
 
@@ -17,7 +18,7 @@ class OnlineProbes(Callback):
     """Logs `knn` and `linear`, the accuracies of a fifth of labelled training images by the other four fifths.
 
     Args:
-        images: Labelled, of the training part; of many, WATCHED spread evenly are taken.
+        images: Labelled, of the training part; of many, WATCHED drawn at random are taken.
         every: Steps between measurements.
         k: Neighbours.
 
@@ -29,7 +30,7 @@ class OnlineProbes(Callback):
         if (images.labels < 0).any():
             raise DataError("watching by nearest neighbours needs labels; name a labelled data set")
         self.images, self.every, self.k, self.step = images, every, k, 0
-        self.watched = torch.linspace(0, len(images) - 1, min(len(images), WATCHED)).long()
+        self.watched = shuffled(len(images), 0)[:WATCHED]
         self.query = torch.arange(len(self.watched)) % 5 == 0
         labels = images.labels[self.watched]
         if not torch.isin(labels[self.query], labels[~self.query]).all() or len(labels) < 2 * k:

@@ -6,6 +6,7 @@ from torch import Tensor
 from ... import devices, encoders, metrics
 from ...data import extract
 from ...metrics.knn import Measure
+from ...randomness import shuffled
 from ...training import PretrainOptions
 from ..cache import Cache
 from ..table import Row, Table
@@ -44,7 +45,7 @@ def pictures(spec: Spec, scale: Scale, cache: Cache) -> Tensor | None:
         return None
     folder, data = pretrained(spec, scale, 0, cache)
     found = encoders.embedder(folder)
-    some = torch.linspace(0, len(data.test) - 1, min(POINTS, len(data.test))).long()
+    some = shuffled(len(data.test), 0)[:POINTS]
     images, labels = data.test[some]
     with torch.no_grad():
         representations = torch.cat([found.encoder(part.float() / 255) for part in images.split(256)])
