@@ -50,7 +50,9 @@ def is_first_process() -> bool:
 
 def facts() -> dict[str, str]:
     """What a run's results say of their making: `date`, `version`, `device`."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    cpu = f"CPU, {threads} thread{'s' * (threads > 1)}"
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else cpu
     return {"date": datetime.now().astimezone().isoformat(timespec="seconds"), "version": version("genviews"), "device": device}
 
 
