@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from reference.weights import weights
 from torch import nn
 
 from genviews import data, encoders
@@ -20,10 +21,6 @@ QUICK = FinetuneOptions(steps=4, batch_size=32)
 def encoder(**options: int) -> encoders.Encoder:
     torch.manual_seed(0)
     return encoders.Encoder(in_channels=1, width=8, **options).eval()
-
-
-def weights(module: nn.Module) -> torch.Tensor:
-    return nn.utils.parameters_to_vector(module.parameters()).detach().clone()
 
 
 def test_every_layer_of_a_copy_moves_and_the_encoder_stays() -> None:

@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback
 from reference.pretraining import BATCH, RUNS, SMALL, STEPS, WORLD, plain, train, worker
+from reference.weights import weights
 from scipy.stats import kstest
-from torch import Tensor, nn
+from torch import Tensor
 
 from genviews import data
 from genviews.encoders import Encoder
@@ -185,10 +186,6 @@ class Watch(Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, *_: Any) -> None:
         self.seen.append(self.look(module))
-
-
-def weights(module: nn.Module) -> Tensor:
-    return nn.utils.parameters_to_vector(module.parameters()).detach().clone()
 
 
 @pytest.mark.parametrize("name", COPIED)
