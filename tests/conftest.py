@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // WORKERS))  # read when torch is first imported
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # which share the processor; read when torch is first imported
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // int(workers)))
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import torch
 from scipy import stats
 
 from genviews.errors import OptionError
-from genviews.randomness import as_seeds, derive, normal, sample_seeds, uniform
+from genviews.randomness import as_seeds, derive, normal, sample_seeds, shuffled, uniform
 
 SEEDS = sample_seeds(0, torch.arange(20_000))
 
@@ -97,3 +97,9 @@ def test_as_seeds_draws_from_a_generator_and_passes_seeds_on() -> None:
 def test_what_are_no_seeds_of_these_samples_is_refused(rng: torch.Tensor) -> None:
     with pytest.raises(OptionError, match=r"for 4 samples; pass int64 seeds \(4,\)"):
         as_seeds(rng, 4)
+
+
+def test_an_order_has_every_integer_once_and_is_its_seeds() -> None:
+    order = shuffled(1000, 3)
+    assert order.sort().values.equal(torch.arange(1000)) and order.equal(shuffled(1000, 3))
+    assert not order.equal(shuffled(1000, 4)) and not order.equal(torch.arange(1000))
